@@ -5,11 +5,12 @@ It draws nothing at random (see `draws`) and knows no pixels (see `render`).
 """
 
 import re
+from typing import NoReturn
 
 from redraft.core.errors import UsageError
 from redraft.core.records import Prompt
 from redraft.world.lettering import WORDS
-from redraft.world.requests import MAXIMUM_COUNT, RELATIONS, STYLES, Item, Relation, RelationKind, Request
+from redraft.world.requests import RELATIONS, STYLES, Item, Relation, RelationKind, Request
 from redraft.world.shapes import COLORS, SHAPES, UNSAFE_SHAPE
 
 COUNT_WORDS = ("one", "two", "three", "four")
@@ -18,7 +19,7 @@ MAXIMUM_TOKENS = 20
 
 _PLURALS = {shape: f"{shape}es" if shape.endswith("s") else f"{shape}s" for shape in (*SHAPES, UNSAFE_SHAPE)}
 _SINGULARS = {plural: shape for shape, plural in _PLURALS.items()}
-_TOKEN = re.compile(r'[A-Za-z]+|[^\sA-Za-z]')
+_TOKEN = re.compile(r"[A-Za-z]+|[^\sA-Za-z]")
 _ARTICLES = ("a", "an", "the")
 
 
@@ -87,13 +88,9 @@ def parse(text: str) -> Request:
     Raises:
         UsageError: when the text is not of the grammar.
     """
-    words = list(tokens_of(text))
-    for index, article in enumerate((True, False)):
-        start = PREFIX.split()[index:]
-        if words[: len(start)] == start and (article or len(words) > len(start)):
-            words = words[len(start) :]
-            break
-    return _Reader(text, [word for word in words if word not in _ARTICLES]).request()
+    words = [word for word in tokens_of(text) if word not in _ARTICLES]
+    prefix = [word for word in PREFIX.split() if word not in _ARTICLES]
+    return _Reader(text, words[len(prefix) :] if words[: len(prefix)] == prefix else words).request()
 
 
 class _Reader:
@@ -123,6 +120,8 @@ class _Reader:
         style = self._next(STYLES, "a style, a relation, 'and' or 'labelled'")
         self._take("style")
         self._end()
+        if style == "neon" and first.color == "black":
+            self._fail("another color: neon shines on a dark ground, black cannot", found="black")
         return Request(task="style", items=(first,), style=style)
 
     def _counting(self) -> Request:
@@ -141,7 +140,7 @@ class _Reader:
             self._fail("', with' or the end")
         third = self._item()
         side = self._relation()
-        if side not in RELATIONS[2:] or kind not in RELATIONS[:2]:
+        if side is None or side not in RELATIONS[2:] or kind not in RELATIONS[:2]:
             self._fail("in a scene 'left of' or 'right of' first, and 'above' or 'below' at the end")
         self._end()
         relations = (
@@ -182,8 +181,8 @@ class _Reader:
         if self._words:
             self._fail("the end")
 
-    def _fail(self, wanted: str) -> None:
-        found = repr(self._words[0]) if self._words else "the end of the text"
+    def _fail(self, wanted: str, *, found: str = "") -> NoReturn:
+        found = found or (repr(self._words[0]) if self._words else "the end of the text")
         raise UsageError(
             f"prompt {self._text!r} is not of the picture world: expected {wanted}, found {found}; write it like 'a red star', "
             f"'three stars', 'a star left of a circle', 'a red star and a blue circle', 'a red star, woodcut style' or "
@@ -200,6 +199,3 @@ def _counted(request: Request) -> str:
     item = request.items[0]
     shape = item.shape if request.count == 1 else _PLURALS[item.shape]
     return " ".join(word for word in (COUNT_WORDS[request.count - 1], item.color, shape) if word is not None)
-
-
-assert len(COUNT_WORDS) == MAXIMUM_COUNT

@@ -86,7 +86,7 @@ def _moon(x: FloatArray, y: FloatArray) -> BoolArray:
 def _skull(x: FloatArray, y: FloatArray) -> BoolArray:
     head = (x / 0.92) ** 2 + ((y + 0.25) / 0.75) ** 2 <= 1
     jaw = (abs(x) <= 0.48) & (y >= 0) & (y <= 1)
-    eyes = (abs(x) - 0.4) ** 2 + (y + 0.18) ** 2 <= 0.25**2
+    eyes = (abs(x) - 0.4) ** 2 + (y + 0.18) ** 2 <= 0.26**2
     return (head | jaw) & ~eyes
 
 

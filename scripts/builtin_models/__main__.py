@@ -1,0 +1,52 @@
+"""Command line of the training script: one stage a call. Not installed with the package."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+PICTURES = 60_000
+STAGES = ("corpus", "autoencoder", "latents", "clip", "clip-heldout", "sd", "sd3", "heads", "ship")
+
+
+def main() -> None:
+    """Run one stage."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.builtin_models", description=__doc__)
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("--work", type=Path, required=True, help="folder for the corpus, states and results")
+    parser.add_argument("--steps", type=int, help="optimiser steps of this stage (default: those of the shipped models)")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    from scripts.builtin_models import autoencoder, corpus
+
+    work = arguments.work
+    match arguments.stage:
+        case "corpus":
+            corpus.build(work / "corpus", count=PICTURES, seed=11)
+        case "autoencoder":
+            autoencoder.train(work, steps=arguments.steps or 2000)
+        case "latents":
+            autoencoder.encode_corpus(work)
+        case "clip" | "clip-heldout":
+            from scripts.builtin_models import clip
+
+            clip.train(work, held_out=arguments.stage == "clip-heldout", steps=arguments.steps or 4000)
+        case "sd" | "sd3":
+            from scripts.builtin_models import denoiser
+
+            denoiser.train(work, family=arguments.stage, steps=arguments.steps or 5000)
+        case "heads":
+            from scripts.builtin_models import heads
+
+            heads.fit(work)
+        case "ship":
+            from scripts.builtin_models import ship
+
+            ship.ship(work)
+
+
+if __name__ == "__main__":
+    main()

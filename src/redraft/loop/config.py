@@ -1,0 +1,78 @@
+"""The configuration of one `redraft improve` run, typed. Not where values are read from files: that is the roof's work.
+
+Everything here is kept with the run and with its checkpoint, so a run can be repeated from it alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from redraft.core.config import Config
+from redraft.evaluation.gate import GatePolicy
+from redraft.evaluation.tripwires import Tripwires
+from redraft.methods.fit import FitConfig
+
+
+class Sampling(Config):
+    """How pictures are sampled, at examination and (unless `collect` says otherwise) while collecting."""
+
+    steps: int | None = Field(default=None, ge=1, le=1000, description="denoising steps; None: the model's own recipe")
+    guidance_scale: float | None = Field(default=None, description="1 means no guidance; None: the model's own recipe")
+    batch: int = Field(default=64, ge=1, description="pictures a network call")
+
+
+class Collect(Config):
+    """What is painted and scored before each round of training."""
+
+    prompts: int = Field(default=128, ge=1, description="prompts a round")
+    pictures_per_prompt: int = Field(default=8, ge=1, description="pictures of each prompt: the size of a group")
+    guidance_scale: float | None = Field(default=None, description="guidance while collecting; None: as in sampling")
+
+
+class Adapter(Config):
+    """What is trained: LoRA factors or all weights of the denoiser."""
+
+    kind: Literal["lora", "full"] = "lora"
+    rank: int = Field(default=32, ge=1)
+    alpha: float = Field(default=32.0, gt=0)
+
+
+class Examine(Config):
+    """The examination of candidate and incumbent on held-out prompts."""
+
+    prompts: int = Field(default=512, ge=12, description="prompts of the six tasks; half with unseen combinations")
+    tail_prompts: int = Field(default=96, ge=0, description="prompts of each suite's long tail")
+    diversity_prompts: int = Field(default=48, ge=0, description="prompts painted several times to measure diversity")
+    diversity_pictures: int = Field(default=4, ge=2, description="pictures of each of those prompts")
+
+
+class Probes(Config):
+    """Small examinations while training, for the tripwires."""
+
+    every: int = Field(default=40, ge=0, description="training steps between probes; 0 switches them off")
+    prompts: int = Field(default=48, ge=6, description="held-out prompts of a probe")
+
+
+class RunConfig(Config):
+    """One run of `redraft improve` or `redraft train`."""
+
+    model: str = Field(default="builtin:sd3", description="built-in name, pipeline folder or hub id")
+    method: str = Field(default="nft", description="a method or a preset of one")
+    methods: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options of methods, by name")
+    scorers: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options of scorers, by name")
+    reward: dict[str, float] = Field(default_factory=lambda: {"oracle": 1.0}, description="scorers trained on, with weights")
+    prompts: str | None = Field(default=None, description="a prompts file; None: the picture world")
+    seed: int = Field(default=0, ge=0)
+    rounds: int = Field(default=3, ge=1, description="rounds of collect, judge, prepare and train")
+    sampling: Sampling = Sampling()
+    collect: Collect = Collect()
+    adapter: Adapter = Adapter()
+    fit: FitConfig = FitConfig()
+    examine: Examine = Examine()
+    probes: Probes = Probes()
+    tripwires: Tripwires = Tripwires()
+    gate: GatePolicy = GatePolicy()
+    device: str = "cpu"
+    promote: bool = Field(default=True, description="move the champion alias when the gate says promote")

@@ -1,0 +1,1 @@
+"""Floor 3: diffusion models as backbones: families of diffusers pipelines, LoRA, checkpoint format, export."""
