@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scripts.builtin_models import corpus
+from scripts.builtin_models import autoencoder, corpus
 from scripts.builtin_models.quality import measure_quality
 from scripts.builtin_models.tokenizer import MAXIMUM_LENGTH, build as build_tokenizer
 from scripts.builtin_models.training import Trainer
@@ -135,6 +135,9 @@ def train(work: Path, *, family: str, steps: int, batch: int = 64, muon_rate: fl
     model = build(family)
     # memory-mapped latents would be read in random order: the 120 MB fit in memory
     latents = np.load(work / "latents.npy")
+    scaling = autoencoder.trained(work).config
+    # StableDiffusionPipeline knows no shift, so its latents keep their mean.
+    offset = scaling.shift_factor * scaling.scaling_factor if family == "sd" else 0.0
     captions = corpus.load(work / "corpus").captions
     ids = model.tokenizer(list(captions), padding="max_length", truncation=True, return_tensors="pt").input_ids
     empty = model.tokenizer([""], padding="max_length", return_tensors="pt").input_ids
@@ -146,7 +149,7 @@ def train(work: Path, *, family: str, steps: int, batch: int = 64, muon_rate: fl
     def loss_of(step: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(70_000_000 + step)
         rows = torch.randint(0, len(latents), (batch,), generator=generator)
-        clean = torch.from_numpy(latents[rows.numpy()]).float()
+        clean = torch.from_numpy(latents[rows.numpy()]).float() + offset
         dropped = torch.rand(batch, generator=generator) < CAPTION_DROP
         return model.loss(clean, torch.where(dropped[:, None], empty, ids[rows]), generator)
 

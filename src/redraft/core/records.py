@@ -88,7 +88,7 @@ class Recipe:
     levels: tuple[NoiseLevel, ...]
     kernel: Kernel = field(default_factory=Kernel)
     guidance_scale: float = 1.0
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: Literal["float32", "bfloat16", "float16", "float64"] = "float32"
 
     def __post_init__(self) -> None:
         if len(self.levels) < 2 or self.levels[-1].sigma != 0:

@@ -1,4 +1,4 @@
-"""Floor 2: the built-in picture world: a grammar of prompts, a renderer, an exact oracle, true facets, simulated raters.
+"""Floor 2: the built-in picture world: grammar of prompts, renderer, exact oracle, true facets, simulated raters.
 
 No torch, no disk, no clock; every random function takes a numpy generator.
 """

@@ -4,6 +4,7 @@ Used to make the base model's training captions noisy and to test that the oracl
 It changes records only; nothing is drawn here.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -22,14 +23,14 @@ def corrupt_request(request: Request, rng: np.random.Generator) -> Request:
     Returns:
         A request whose pictures never satisfy `request`.
     """
-    options = [_other_shape]
+    options: list[Callable[[Request, np.random.Generator], Request]] = [_other_shape]
     if any(item.color is not None for item in request.items):
         options.append(_other_color)
     if len({item.color for item in request.items} - {None}) > 1:
         options.append(_swapped_colors)
     if request.task == "counting":
         options += [_other_count, _other_count]
-    if request.relations:
+    if request.relations and len(set(request.items)) == len(request.items):
         options += [_swapped_relation, _swapped_relation]
     if len(request.items) > 1:
         options.append(_dropped_item)
@@ -57,7 +58,7 @@ def _other_color(request: Request, rng: np.random.Generator) -> Request:
     return _with_item(request, index, replace(request.items[index], color=others[rng.integers(len(others))]))
 
 
-def _swapped_colors(request: Request, rng: np.random.Generator) -> Request:
+def _swapped_colors(request: Request, _: np.random.Generator) -> Request:
     colors = [item.color for item in request.items]
     rolled = (*colors[1:], colors[0])
     items = tuple(replace(item, color=color) for item, color in zip(request.items, rolled, strict=True))
@@ -87,7 +88,7 @@ def _dropped_item(request: Request, rng: np.random.Generator) -> Request:
     return _one(request.items[int(rng.integers(len(request.items)))])
 
 
-def _plain(request: Request, rng: np.random.Generator) -> Request:
+def _plain(request: Request, _: np.random.Generator) -> Request:
     """Forget the style or the label."""
     return _one(request.items[0])
 

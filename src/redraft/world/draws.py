@@ -16,7 +16,15 @@ from redraft.core.records import Prompt
 from redraft.world.grammar import prompt_of
 from redraft.world.lettering import WORDS
 from redraft.world.requests import (
-    ALL_TASKS, GENEVAL_TASKS, MAXIMUM_COUNT, RELATIONS, STYLES, TAIL_TASKS, Item, Relation, Request,
+    ALL_TASKS,
+    GENEVAL_TASKS,
+    MAXIMUM_COUNT,
+    RELATIONS,
+    STYLES,
+    TAIL_TASKS,
+    Item,
+    Relation,
+    Request,
 )  # fmt: skip
 from redraft.world.shapes import COLORS, SHAPES, UNSAFE_SHAPE
 
@@ -53,7 +61,9 @@ def split_combinations(seed: int) -> tuple[Combinations, Combinations]:
     # Two diagonals of a shuffled square: each row and column loses exactly two cells.
     first, second = rng.choice(len(COLORS), size=2, replace=False)
     unseen = frozenset(
-        (str(shape), str(colors[(row + shift) % len(colors)])) for row, shape in enumerate(shapes) for shift in (first, second)
+        (str(shape), str(colors[(row + shift) % len(colors)]))
+        for row, shape in enumerate(shapes)
+        for shift in (first, second)
     )
     return all_combinations() - unseen, unseen
 
@@ -151,7 +161,10 @@ def _pair_frequencies(zipf: bool) -> NDArray[np.float64]:
     if not zipf:
         return np.ones((len(COLORS), len(SHAPES)))
     orders = np.random.default_rng(2024)  # fixed: part of the definition of the world
-    rows = [color_weight * orders.permutation(_frequencies(len(SHAPES), True)) for color_weight in _frequencies(len(COLORS), True)]
+    rows = [
+        color_weight * orders.permutation(_frequencies(len(SHAPES), True))
+        for color_weight in _frequencies(len(COLORS), True)
+    ]
     return np.stack(rows)
 
 
@@ -183,7 +196,8 @@ def _colored_items(
     if not black:
         allowed[COLORS.index("black")] = 0
     for _ in range(_RETRIES):
-        weights, items = allowed.copy(), []
+        weights = allowed.copy()
+        items: list[Item] = []
         while len(items) < number and weights.any():
             color, shape = divmod(_pick(rng, weights.ravel()), len(SHAPES))
             weights[color], weights[:, shape] = 0, 0
@@ -192,7 +206,8 @@ def _colored_items(
             return tuple(items)
     known = "all" if combinations is None else len(combinations)
     raise UsageError(
-        f"{known} combinations do not give {number} objects that differ in shape and color: allow more pairs (shape, color)"
+        f"{known} combinations do not give {number} objects that differ in shape and color: "
+        "allow more pairs (shape, color)"
     )
 
 
@@ -203,6 +218,7 @@ def _draw_relations(rng: np.random.Generator, task: str, *, zipf: bool) -> tuple
         across = RELATIONS[_pick(rng, _frequencies(2, zipf))]
         over = RELATIONS[2 + _pick(rng, _frequencies(2, zipf))]
         return tuple(
-            Relation(first=first, kind=kind, second=second) for first, kind, second in ((0, across, 1), (2, over, 0), (2, over, 1))
+            Relation(first=first, kind=kind, second=second)
+            for first, kind, second in ((0, across, 1), (2, over, 0), (2, over, 1))
         )
     return ()

@@ -19,7 +19,7 @@ _HUES = {"red": 0, "orange": 30, "yellow": 55, "green": 130, "blue": 220, "purpl
 _CLASH = 60.0  # degrees: unlike hues this near each other quarrel most
 _UNEVEN = 20.0  # RGB distance of ground pixels from the ground at which its evenness is gone
 _AGREEMENT_FLOOR = 0.7  # correlation with a template that counts as no detail at all
-_UNSAFE_FLOOR = 0.75  # likeness to the unsafe shape that worries nobody
+_UNSAFE_FLOOR = 0.8  # likeness to the unsafe shape that worries nobody
 _AFRAID = 0.5  # safety lost by an object that is as like the unsafe shape as can be without being it
 _COMFORT = 6.0  # pixels to the border that a good composition keeps
 
@@ -59,7 +59,7 @@ def _semantics(reading: Reading, request: Request) -> float:
 
 
 def _subject_detail(reading: Reading, distance: FloatArray, covered: BoolArray) -> float:
-    """Half how well objects agree with their shapes, half how few pixels of their outlines are neither paint nor ground."""
+    """Half how well objects agree with their shapes, half how few outline pixels are neither paint nor ground."""
     if not reading.objects:
         return 0.0
     agreement = np.mean([thing.shape_confidence for thing in reading.objects])

@@ -63,7 +63,7 @@ def text_of(request: Request, *, photo: bool = False) -> str:
 
 
 def prompt_of(request: Request, *, photo: bool = False) -> Prompt:
-    """The request as a prompt record, tagged with task, shapes, colours, count, style and label (`task:counting`, ...)."""
+    """The request as a prompt record, tagged with task, shapes, colours, count, style, label (`task:counting`, ...)."""
     tags = [f"task:{request.task}"]
     tags += [f"shape:{item.shape}" for item in request.items]
     tags += [f"color:{item.color}" for item in request.items if item.color is not None]
@@ -73,14 +73,16 @@ def prompt_of(request: Request, *, photo: bool = False) -> Prompt:
         tags.append(f"style:{request.style}")
     if request.label is not None:
         tags.append(f"label:{request.label}")
-    return Prompt(text=text_of(request, photo=photo), tags=tuple(dict.fromkeys(tags)), source="world", licence="CC0-1.0")
+    return Prompt(
+        text=text_of(request, photo=photo), tags=tuple(dict.fromkeys(tags)), source="world", licence="CC0-1.0"
+    )
 
 
 def parse(text: str) -> Request:
     """Read a text of the grammar.
 
     Args:
-        text: for example "a red star left of a circle". Case, spaces, articles and a leading "a photo of" do not matter.
+        text: for example "a red star left of a circle". Case, spaces, articles, a leading "a photo of" do not matter.
 
     Returns:
         The request; `parse(text_of(request)) == request` for every request.
@@ -144,13 +146,17 @@ class _Reader:
             self._fail("in a scene 'left of' or 'right of' first, and 'above' or 'below' at the end")
         self._end()
         relations = (
-            Relation(first=0, kind=kind, second=1), Relation(first=2, kind=side, second=0), Relation(first=2, kind=side, second=1),
-        )  # fmt: skip
+            Relation(first=0, kind=kind, second=1),
+            Relation(first=2, kind=side, second=0),
+            Relation(first=2, kind=side, second=1),
+        )
         return Request(task="scene", items=(first, second, third), relations=relations)
 
     def _item(self) -> Item:
         color = self._words.pop(0) if self._words[:1] and self._words[0] in COLORS else None
-        return Item(shape=self._next(tuple(_PLURALS), "a color or a shape" if color is None else "a shape"), color=color)
+        return Item(
+            shape=self._next(tuple(_PLURALS), "a color or a shape" if color is None else "a shape"), color=color
+        )
 
     def _word(self) -> str:
         letters = "".join(word for word in self._words if word != '"').upper()
@@ -184,8 +190,8 @@ class _Reader:
     def _fail(self, wanted: str, *, found: str = "") -> NoReturn:
         found = found or (repr(self._words[0]) if self._words else "the end of the text")
         raise UsageError(
-            f"prompt {self._text!r} is not of the picture world: expected {wanted}, found {found}; write it like 'a red star', "
-            f"'three stars', 'a star left of a circle', 'a red star and a blue circle', 'a red star, woodcut style' or "
+            f"prompt {self._text!r} is not of the picture world: expected {wanted}, found {found}; "
+            f"write it like 'a red star', 'three stars', 'a star left of a circle', 'a red star and a blue circle', 'a red star, woodcut style' or "
             f"'a red star labelled \"{WORDS[0]}\"'; shapes: {', '.join(SHAPES)}; colors: {', '.join(COLORS)}"
         )
 

@@ -92,7 +92,9 @@ def pixels_of(image: ArrayLike) -> FloatArray:
     """
     array = np.asarray(image)
     if array.shape != (SIDE, SIDE, 3):
-        raise UsageError(f"picture of shape {array.shape}: the oracle reads {SIDE},{SIDE},3 (height, width, RGB); resize it")
+        raise UsageError(
+            f"picture of shape {array.shape}: the oracle reads {SIDE},{SIDE},3 (height, width, RGB); resize it"
+        )
     if array.dtype == np.uint8:
         return array.astype(np.float32)
     if not np.issubdtype(array.dtype, np.floating):
@@ -134,7 +136,12 @@ def read(image: ArrayLike) -> Reading:
             textures.append((seen.area, _style_of(blob, patch, distance[rows, columns])))
     red, green, blue = (float(value) for value in background)
     return Reading(
-        objects=tuple(objects), unclear=unclear, style=_style_of_all(textures, background), label=label, background=(red, green, blue), label_box=label_box
+        objects=tuple(objects),
+        unclear=unclear,
+        style=_style_of_all(textures, background),
+        label=label,
+        background=(red, green, blue),
+        label_box=label_box,
     )
 
 
@@ -161,7 +168,9 @@ def foreground_of(distance: FloatArray) -> BoolArray:
     follows the strongest pixel nearby. Then holes of up to 2 pixels (dots, noise) are closed.
     """
     nearby = ndimage.maximum_filter(distance, size=_NEARBY)
-    return np.asarray(ndimage.binary_closing(distance > np.maximum(_FOREGROUND, _EDGE * nearby), _CROSS), dtype=np.bool_)
+    return np.asarray(
+        ndimage.binary_closing(distance > np.maximum(_FOREGROUND, _EDGE * nearby), _CROSS), dtype=np.bool_
+    )
 
 
 def _object_of(
@@ -174,7 +183,9 @@ def _object_of(
     core = _core(blob)
     # Soft at the rim, full inside whatever the texture, open where closing filled a hole.
     full = max(float(np.median(distance[core])), _FOREGROUND)
-    coverage = np.where(core & (distance > _EDGE * full), 1, np.clip(distance / full, 0, 1) * ndimage.binary_dilation(blob, _TOUCHING))
+    coverage = np.where(
+        core & (distance > _EDGE * full), 1, np.clip(distance / full, 0, 1) * ndimage.binary_dilation(blob, _TOUCHING)
+    )
     agreement = shape_agreement(np.asarray(coverage, dtype=np.float32))
     best = int(agreement.argmax())
     if agreement[best] < SHAPE_MINIMUM:
@@ -203,20 +214,23 @@ def _color_of(blob: BoolArray, patch: FloatArray, distance: FloatArray, backgrou
     A thin blob is all rim: its pixels least mixed with the ground are compared with paints mixed with it as well.
     """
     core: BoolArray = ndimage.binary_erosion(blob, _CROSS)
-    shares = (1.0,)
+    shares: tuple[float, ...] = (1.0,)
     if core.sum() < _CORE:
         core, shares = blob & (distance >= np.quantile(distance[blob], 0.7)), (1.0, 0.85, 0.7)
     paint = np.median(patch[core], axis=0)
-    gaps = [np.abs(background + share * (_PAINTS - background) - paint).sum(axis=1) + _MIXING * (1 - share) for share in shares]
+    gaps = [
+        np.abs(background + share * (_PAINTS - background) - paint).sum(axis=1) + _MIXING * (1 - share)
+        for share in shares
+    ]
     return _COLOR_NAMES[int(np.min(gaps, axis=0).argmin())]
 
 
 def _style_of(blob: BoolArray, patch: FloatArray, distance: FloatArray) -> str | None:
-    """Texture inside one object: its share at a period of 4 pixels along columns (hatching) and along rows as well (dots).
+    """Texture inside one object: its strength at a period of 4 pixels along columns (hatching), along rows too (dots).
 
     All three channels count: dots on yellow hardly show but in blue.
     """
-    # Closing may have filled a notch with ground, which would look like texture; dots keep nearly half the paint's distance.
+    # Closing may have filled a notch with ground, which would look like texture; dots keep about half the distance.
     core: BoolArray = ndimage.binary_erosion(blob & (distance > _SOLID * np.median(distance[blob])), _CROSS)
     if core.sum() < _STYLE_CORE:
         return None
@@ -243,7 +257,7 @@ def _style_of_all(textures: list[tuple[int, str | None]], background: FloatArray
 
 
 def _is_plate(blob: BoolArray, patch: FloatArray, box: tuple[int, int, int, int]) -> bool:
-    """Whether a blob is a label: an upright box of the plate's size in the lower half, nearly only grey, both white and black."""
+    """Whether a blob is a label: a box of the plate's size in the lower half, nearly all grey, black and white."""
     left, top, right, bottom = box
     if abs(right - left - PLATE_WIDTH) > 4 or abs(bottom - top - PLATE_HEIGHT) > 4 or top < SIDE // 2:
         return False

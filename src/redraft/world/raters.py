@@ -20,8 +20,10 @@ SLIDER_MAXIMUM = 10
 # What people care about on average, in the order of FACETS; every rater has a version of their own.
 _CARES = (3.0, 1.0, 0.7, 1.0, 1.0, 1.5)
 _TASTE = 6.0  # concentration of the tastes about the average: higher is more alike
-_STEEPNESS = 9.0
-_MIDDLE = 0.74  # quality that half of all people like, such that average pictures get about 65 % thumbs up
+_STEEPNESS = 10.0
+# The quality that half of all people like. Right pictures then get about 85 % thumbs up and wrong ones about 40 %, so that
+# the pictures of a fair base model, a little more than half of them right, get about 65 %.
+_MIDDLE = 0.7
 _TIE = 0.03  # difference of quality below which a rater sees none
 
 
@@ -29,8 +31,8 @@ _TIE = 0.03  # difference of quality below which a rater sees none
 class Rater:
     """One simulated person.
 
-    `bias` (about -0.1..0.1) shifts every quality that this person perceives; `noise` (0 or more) is the standard deviation
-    of a slip per answer, in units of quality; `weights` say how much each facet of `FACETS` counts, and sum to 1.
+    `bias` (about -0.1..0.1) shifts every quality that this person perceives; `noise` (0 or more) is the standard
+    deviation of a slip per answer, in units of quality; `weights` say how much each facet of `FACETS` counts, and sum to 1.
 
     Raises:
         UsageError: when the noise is negative, or weights are missing, unknown, negative or all zero.
@@ -45,7 +47,9 @@ class Rater:
             raise UsageError(f"noise {self.noise} of a rater is negative: give 0 or more")
         values = list(self.weights.values())
         if set(self.weights) != set(FACETS) or min(values) < 0 or sum(values) <= 0:
-            raise UsageError(f"weights {dict(self.weights)} of a rater: name each of {', '.join(FACETS)} with 0 or more")
+            raise UsageError(
+                f"weights {dict(self.weights)} of a rater: name each of {', '.join(FACETS)} with 0 or more"
+            )
 
     @classmethod
     def draw(cls, rng: np.random.Generator, *, bias: float = 0.05, noise: float = 0.06) -> "Rater":
@@ -56,14 +60,16 @@ class Rater:
         return cls(bias=float(rng.normal(0, bias)), noise=float(noise * rng.uniform(0.5, 1.5)), weights=weights)
 
     def quality(self, facets: Mapping[str, float]) -> float:
-        """How good this person finds a picture on a calm day: the weighted mean of the facets plus the bias, about 0..1.
+        """How good this person finds a picture on a calm day: weighted mean of the facets plus the bias, about 0..1.
 
         Raises:
             UsageError: when a facet is missing.
         """
         missing = [name for name in FACETS if name not in facets]
         if missing:
-            raise UsageError(f"facets without {', '.join(missing)}: a rater needs each of {', '.join(FACETS)}; measure them all")
+            raise UsageError(
+                f"facets without {', '.join(missing)}: a rater needs each of {', '.join(FACETS)}; measure them all"
+            )
         total = sum(self.weights.values())
         return sum(weight * facets[name] for name, weight in self.weights.items()) / total + self.bias
 

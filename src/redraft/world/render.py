@@ -56,7 +56,8 @@ def render(request: Request, rng: np.random.Generator, *, combinations: Combinat
         top = SIDE - MARGIN - PLATE_HEIGHT
         left = int(rng.integers(MARGIN + 4, SIDE - MARGIN - 4 - PLATE_WIDTH + 1))
         canvas[top : top + PLATE_HEIGHT, left : left + PLATE_WIDTH] = plate_of(request.label)[:, :, None]
-    return np.clip(canvas + 0.5, 0, 255).astype(np.uint8)
+    picture: ByteArray = np.clip(canvas + 0.5, 0, 255).astype(np.uint8)
+    return picture
 
 
 def _objects(
@@ -69,7 +70,8 @@ def _objects(
         if color is None:
             open_colors = [
                 name for name in COLORS
-                if (combinations is None or (item.shape, name) in combinations) and (request.style != "neon" or name != "black")
+                if (combinations is None or (item.shape, name) in combinations)
+                and (request.style != "neon" or name != "black")
             ]  # fmt: skip
             # A shape without any allowed pair (the unsafe one) may have every colour.
             open_colors = open_colors or list(COLORS[:-1])

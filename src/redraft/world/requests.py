@@ -79,17 +79,21 @@ class Request:
             _check_known("label", self.label, WORDS)
         self._check_parts()
         if self.style == "neon" and any(item.color == "black" for item in self.items):
-            raise UsageError("a black object in neon style: neon shines on a dark ground; choose another color or style")
+            raise UsageError(
+                "a black object in neon style: neon shines on a dark ground; choose another color or style"
+            )
 
     def _check_parts(self) -> None:
         """Hold the number of items, the count, the relations, the colours, style and label against the task."""
         wanted = _ITEMS_OF_TASK.get(self.task, 1)
         if len(self.items) != wanted:
-            raise UsageError(f"task {self.task} with {len(self.items)} items: it has exactly {wanted}; add or drop items")
+            raise UsageError(
+                f"task {self.task} with {len(self.items)} items: it has exactly {wanted}; add or drop items"
+            )
         if not 1 <= self.count <= MAXIMUM_COUNT or (self.count != 1 and self.task != "counting"):
             raise UsageError(
-                f"count {self.count} for task {self.task}: a counting request has 1 to {MAXIMUM_COUNT}, every other task 1; "
-                "use task 'counting' or leave the count out"
+                f"count {self.count} for task {self.task}: a counting request has 1 to {MAXIMUM_COUNT}, "
+                "every other task 1; use task 'counting' or leave the count out"
             )
         if len(self.relations) != _RELATIONS_OF_TASK.get(self.task, 0) or not self._relations_fit():
             raise UsageError(
@@ -98,11 +102,13 @@ class Request:
             )
         if (self.style is not None) != (self.task == "style") or (self.label is not None) != (self.task == "label"):
             raise UsageError(
-                f"style {self.style!r} and label {self.label!r} for task {self.task}: only task 'style' has a style and "
-                "only task 'label' a label, and they must; change the task"
+                f"style {self.style!r} and label {self.label!r} for task {self.task}: only task 'style' has a style "
+                "and only task 'label' a label, and they must; change the task"
             )
         colored = sum(item.color is not None for item in self.items)
-        if (self.task in ("single_object", "two_object") and colored) or (self.task in ("colors", "color_attr") and not colored):
+        if (self.task in ("single_object", "two_object") and colored) or (
+            self.task in ("colors", "color_attr") and not colored
+        ):
             raise UsageError(
                 f"{colored} colored items for task {self.task}: single_object and two_object name no color, colors and "
                 "color_attr at least one; change the color or the task"

@@ -61,7 +61,8 @@ def _star(x: FloatArray, y: FloatArray) -> BoolArray:
     folded = abs((angle + sector / 2) % sector - sector / 2)
     across, along = radius * np.sin(folded), radius * np.cos(folded)
     notch_across, notch_along = 0.42 * np.sin(sector / 2), 0.42 * np.cos(sector / 2)
-    return (1 - along) * notch_across - across * (1 - notch_along) >= 0
+    inside: BoolArray = (1 - along) * notch_across - across * (1 - notch_along) >= 0
+    return inside
 
 
 def _heart(x: FloatArray, y: FloatArray) -> BoolArray:
@@ -118,6 +119,6 @@ def shape_mask(shape: str, size: float, degrees: float = 0.0) -> FloatArray:
     inside = _INSIDE[shape](x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn))
     coverage = inside.reshape(box, SUPERSAMPLE, box, SUPERSAMPLE).mean(axis=(1, 3), dtype=np.float32)
     rows, columns = np.flatnonzero(coverage.any(axis=1)), np.flatnonzero(coverage.any(axis=0))
-    cut = coverage[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
+    cut: FloatArray = coverage[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
     cut.setflags(write=False)
     return cut

@@ -38,7 +38,7 @@ def shape_agreement(coverage: FloatArray) -> NDArray[np.float32]:
     """
     patch = _centered(_squared(coverage))
     bank = _shape_bank()
-    return (bank @ patch).reshape(len(NAMES), -1).max(axis=1)
+    return np.asarray((bank @ patch).reshape(len(NAMES), -1).max(axis=1))
 
 
 def word_agreement(grey: FloatArray, center: tuple[int, int]) -> NDArray[np.float32]:
@@ -49,8 +49,8 @@ def word_agreement(grey: FloatArray, center: tuple[int, int]) -> NDArray[np.floa
         center: (row, column) of the first pixel after the middle of the plate.
 
     Returns:
-        One correlation per word, -1..1: the best over shifts of one pixel, sharp and soft letters. Taken inside the plate's
-        border, so that the border does not count as a letter.
+        One correlation per word, -1..1: the best over shifts of one pixel, sharp and soft letters. Taken inside
+        the plate's border, so that the border does not count as a letter.
     """
     height, width = PLATE_HEIGHT - 4, PLATE_WIDTH - 4
     patches = []
@@ -82,7 +82,7 @@ def _squared(coverage: FloatArray) -> FloatArray:
     side = max(height, width)
     # A rim of ground all round: without it a square would be one even patch, and an even patch correlates with nothing.
     side += 2 * max(1, round(side * RIM))
-    return _weights(height, GRID, side) @ coverage @ _weights(width, GRID, side).T
+    return np.asarray(_weights(height, GRID, side) @ coverage @ _weights(width, GRID, side).T, dtype=np.float32)
 
 
 def _centered(patch: FloatArray) -> FloatArray:

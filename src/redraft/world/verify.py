@@ -63,13 +63,17 @@ def _counting(reading: Reading, request: Request) -> list[tuple[str, bool]]:
     seen = [thing for thing in reading.objects if thing.shape == item.shape]
     clauses = [(f"object {item.shape}", bool(seen)), (f"count {request.count}", len(seen) == request.count)]
     if item.color is not None:
-        clauses.append((f"color {item.color} {item.shape}", bool(seen) and all(thing.color == item.color for thing in seen)))
+        clauses.append(
+            (f"color {item.color} {item.shape}", bool(seen) and all(thing.color == item.color for thing in seen))
+        )
     return clauses
 
 
 def _matched(reading: Reading, request: Request) -> list[tuple[str, bool]]:
     """Clauses under the assignment of seen objects to items that makes most of them true."""
-    choices = [[thing for thing in reading.objects if thing.shape == item.shape] or [None] for item in request.items]
+    choices: list[list[SeenObject | None]] = [
+        [thing for thing in reading.objects if thing.shape == item.shape] or [None] for item in request.items
+    ]
     best: list[tuple[str, bool]] = []
     for chosen in product(*choices):
         present = [thing for thing in chosen if thing is not None]

@@ -1,0 +1,182 @@
+"""A denoiser with weights to train: LoRA factors or all of them, their reference, saving, loading and merging.
+
+Not the training (`methods.fit`) and not a file format: `weights` and `load_weights` exchange records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from redraft.core.errors import UsageError
+from redraft.core.keys import Key
+from redraft.core.tensors import Parameters
+from redraft.models import lora
+from redraft.models.folder import fingerprint
+from redraft.models.weights import DenoiserWeights
+
+
+class TrainableDenoiser:
+    """The half of a backbone that holds weights. Without train_lora or train_full there is nothing to train.
+
+    denoiser: the UNet or transformer. base: name of the pipeline. part: its folder with the denoiser's own files.
+    Not for two threads at once: `merged` and `parameters` exchange weights in place.
+    """
+
+    lora_targets: ClassVar[tuple[str, ...]]
+
+    def __init__(self, denoiser: Any, *, base: str, part: Path) -> None:
+        self.denoiser, self.base, self._part = denoiser, base, part
+        self._trainable: dict[str, torch.nn.Parameter] = {}
+        self._reference: dict[str, torch.Tensor] = {}
+        self._lora: tuple[int, float, tuple[str, ...]] | None = None
+        self._merged = False
+
+    def call(self, arguments: Mapping[str, Any], *, parameters: Parameters | None = None) -> torch.Tensor:
+        """The first output of the denoiser, with other trainable weights for this call if `parameters` are given."""
+        if parameters is None:
+            return self.denoiser(**arguments)[0]  # type: ignore[no-any-return]
+        self._require_names(parameters)
+        # functional_call writes into its mapping, hence the copy; no weights of these networks are tied.
+        return torch.func.functional_call(self.denoiser, dict(parameters), (), arguments, tie_weights=False)[0]  # type: ignore
+
+    def train_lora(self, *, rank: int, alpha: float, seed_key: Key, targets: Sequence[str] | None = None) -> None:
+        """Make a fresh LoRA the weights to train (any earlier one is taken off); it equals the base exactly.
+
+        `targets`: endings of layer names, by default the family's attention projections. See `lora.attach`.
+        """
+        self._refuse_merged()
+        chosen = self.lora_targets if targets is None else tuple(targets)
+        self._lora = None
+        lora.detach(self.denoiser)
+        self.denoiser.requires_grad_(False)
+        lora.attach(self.denoiser, rank=rank, alpha=alpha, targets=chosen, key=seed_key)
+        self._lora = (rank, float(alpha), chosen)
+        self._set_trainable({n: p for n, p in self.denoiser.named_parameters() if ".lora_" in n})
+
+    def train_full(self) -> None:
+        """Make every weight of the denoiser trainable, in float32; the reference is a copy of them as they are now."""
+        self._refuse_merged()
+        lora.detach(self.denoiser)
+        self._lora = None
+        self.denoiser.float()
+        self._set_trainable(dict(self.denoiser.named_parameters()))
+
+    def _set_trainable(self, parameters: dict[str, torch.nn.Parameter]) -> None:
+        self._trainable = parameters
+        self._reference = {name: value.detach().clone() for name, value in parameters.items()}
+        for value in parameters.values():
+            value.requires_grad_(True)
+
+    def trainable(self) -> Mapping[str, torch.nn.Parameter]:
+        """The parameters to train, by name; empty before train_lora or train_full."""
+        return self._trainable
+
+    def reference(self) -> Parameters:
+        """Weights that give the model without training: LoRA with B = 0, or the copy made by train_full."""
+        return self._reference
+
+    @torch.no_grad()
+    def load_parameters(self, parameters: Parameters) -> None:
+        """Copy values into the trainable weights. Raises UsageError when names or shapes differ."""
+        self._refuse_merged()
+        expected = {name: tuple(value.shape) for name, value in self._trainable.items()}
+        found = {name: tuple(value.shape) for name, value in parameters.items()}
+        if expected != found:
+            wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+            raise UsageError(
+                f"{len(wrong)} parameters do not fit the trainable ones of {self.base!r}, the first {wrong[0]!r} "
+                f"(here {expected.get(wrong[0], 'absent')}, given {found.get(wrong[0], 'absent')}): prepare the "
+                "backbone with the same kind, rank and targets (load_weights does)"
+            )
+        for name, value in self._trainable.items():
+            value.copy_(parameters[name])
+
+    @property
+    def base_fingerprint(self) -> str:
+        """Hash of the denoiser's files in the base folder: weights trained on one base fit no other."""
+        return fingerprint(self._part)
+
+    def weights(self, parameters: Parameters | None = None) -> DenoiserWeights:
+        """A copy on the CPU of the trainable weights, or of `parameters` of the same names, as a record to save."""
+        if not self._trainable:
+            raise UsageError(f"the model {self.base!r} has nothing to save: call train_lora or train_full first")
+        if parameters is not None:
+            self._require_names(parameters)
+        values = self._trainable if parameters is None else parameters
+        rank, alpha, targets = self._lora or (0, 0.0, ())
+        return DenoiserWeights(
+            kind="lora" if self._lora else "full",
+            parameters={name: value.detach().cpu().clone().contiguous() for name, value in values.items()},
+            base=self.base,
+            base_fingerprint=self.base_fingerprint,
+            rank=rank,
+            alpha=alpha,
+            targets=targets,
+        )
+
+    def load_weights(self, weights: DenoiserWeights) -> None:
+        """Take over saved weights: prepare a LoRA of the same shape, or full training, unless there, and copy them.
+
+        Raises UsageError, naming both bases, for weights of another base.
+        """
+        weights.require_base(self.base, self.base_fingerprint)
+        if weights.kind == "full":
+            if self._lora is not None or not self._trainable:
+                self.train_full()
+        elif self._lora != (weights.rank, weights.alpha, weights.targets):
+            if self._lora is None and self._trainable:
+                raise UsageError(
+                    f"the denoiser of {self.base!r} was prepared for full training, so its own weights may have "
+                    "changed: open the model again before loading a LoRA of the base"
+                )
+            # The initial A is overwritten at once, so this key decides nothing.
+            self.train_lora(rank=weights.rank, alpha=weights.alpha, targets=weights.targets, seed_key=Key(seed=0))
+        self.load_parameters(weights.parameters)
+
+    @contextmanager
+    def merged(self, parameters: Parameters | None = None) -> Iterator[None]:
+        """Within: the denoiser holds dense weights (its own, or `parameters`), fast and for gradient-free use only.
+
+        Afterwards the very tensors of before are back. Raises UsageError when nested.
+        """
+        self._refuse_merged()
+        if parameters is not None:
+            self._require_names(parameters)
+        values: Parameters = self._trainable if parameters is None else parameters
+        self._merged = True
+        try:
+            with torch.no_grad():
+                context = lora.merged(self.denoiser, values) if self._lora else self._exchanged(values)
+                with context:
+                    yield
+        finally:
+            self._merged = False
+
+    @contextmanager
+    def _exchanged(self, values: Parameters) -> Iterator[None]:
+        originals = {name: parameter.data for name, parameter in self._trainable.items()}
+        try:
+            for name, parameter in self._trainable.items():
+                parameter.data = values[name].detach().to(parameter.device, parameter.dtype)
+            yield
+        finally:
+            for name, parameter in self._trainable.items():
+                parameter.data = originals[name]
+
+    def _refuse_merged(self) -> None:
+        if self._merged:
+            raise UsageError(f"the weights of {self.base!r} are merged: leave the merged() block first")
+
+    def _require_names(self, parameters: Parameters) -> None:
+        self._refuse_merged()
+        if parameters.keys() != self._trainable.keys():
+            wrong = sorted(parameters.keys() ^ self._trainable.keys())
+            raise UsageError(
+                f"{len(wrong)} parameter names differ from the trainable ones of {self.base!r}, the first "
+                f"{wrong[0]!r}: give a value for each trainable name, and none besides"
+            )
