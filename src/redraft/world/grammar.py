@@ -191,8 +191,8 @@ class _Reader:
         found = found or (repr(self._words[0]) if self._words else "the end of the text")
         raise UsageError(
             f"prompt {self._text!r} is not of the picture world: expected {wanted}, found {found}; "
-            f"write it like 'a red star', 'three stars', 'a star left of a circle', 'a red star and a blue circle', 'a red star, woodcut style' or "
-            f"'a red star labelled \"{WORDS[0]}\"'; shapes: {', '.join(SHAPES)}; colors: {', '.join(COLORS)}"
+            f"write it like 'a red star', 'three stars', 'a star left of a circle', 'a red star and a blue circle', "
+            f"'a red star, woodcut style' or 'a red star labelled \"{WORDS[0]}\"'; shapes: {', '.join(SHAPES)}; colors: {', '.join(COLORS)}"
         )
 
 

@@ -120,10 +120,11 @@ def read(image: ArrayLike) -> Reading:
     label, label_box, unclear = None, None, 0
     for number, (rows, columns) in enumerate(ndimage.find_objects(labelled), start=1):
         blob = labelled[rows, columns] == number
-        if blob.sum() < _SPECK:
+        box = (columns.start, rows.start, columns.stop, rows.stop)
+        # The border of a plate comes before its letters, for it is higher up; letters are no objects.
+        if blob.sum() < _SPECK or (label_box is not None and _inside(box, label_box)):
             continue
         patch = pixels[rows, columns]
-        box = (columns.start, rows.start, columns.stop, rows.stop)
         if label_box is None and _is_plate(blob, patch, box):
             label, label_box = _word_on(pixels, box), box
             unclear += label is None
@@ -265,6 +266,10 @@ def _is_plate(blob: BoolArray, patch: FloatArray, box: tuple[int, int, int, int]
     grey = patch.mean(axis=2)
     colorful = np.ptp(patch, axis=2).mean()
     return bool(filled.mean() > 0.85 and colorful < 60 and (grey > 180).mean() > 0.15 and (grey < 150).mean() > 0.15)
+
+
+def _inside(box: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
+    return box[0] >= other[0] and box[1] >= other[1] and box[2] <= other[2] and box[3] <= other[3]
 
 
 def _word_on(pixels: FloatArray, box: tuple[int, int, int, int]) -> str | None:

@@ -32,7 +32,8 @@ class Rater:
     """One simulated person.
 
     `bias` (about -0.1..0.1) shifts every quality that this person perceives; `noise` (0 or more) is the standard
-    deviation of a slip per answer, in units of quality; `weights` say how much each facet of `FACETS` counts, and sum to 1.
+    deviation of a slip per answer, in units of quality; `weights` say how much each facet of
+    `FACETS` counts, 0 or more, in proportion.
 
     Raises:
         UsageError: when the noise is negative, or weights are missing, unknown, negative or all zero.
