@@ -143,7 +143,7 @@ def train(work: Path, *, family: str, steps: int, batch: int = 64, muon_rate: fl
     empty = model.tokenizer([""], padding="max_length", return_tensors="pt").input_ids
     trainer = Trainer(
         model, folder=work / family, steps=steps, learning_rate=1e-3, ema=0.999,
-        muon_rate=1e-3 if muon_rate is None else muon_rate,
+        muon_rate=1.5e-3 if muon_rate is None else muon_rate,
     )  # fmt: skip
 
     def loss_of(step: int) -> torch.Tensor:

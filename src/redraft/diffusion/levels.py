@@ -9,6 +9,7 @@ for them too, because a picture is wanted and because the step to sigma 0 must b
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Literal
@@ -74,7 +75,7 @@ def few_step_levels(
     Raises ConfigError when there is none, when they do not fall, or when one is outside the table.
     """
     count = len(alphas_cumprod)
-    falling = all(earlier > later for earlier, later in zip(timesteps, timesteps[1:], strict=False))
+    falling = all(earlier > later for earlier, later in itertools.pairwise(timesteps))
     if not timesteps or not falling or timesteps[0] >= count or timesteps[-1] < 0:
         raise ConfigError(
             f"timesteps {tuple(timesteps)}: must fall and lie within 0..{count - 1}; mend the list, the number of "

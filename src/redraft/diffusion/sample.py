@@ -25,7 +25,7 @@ from redraft.diffusion.kernels import step as kernel_step
 from redraft.diffusion.parameterize import split_prediction
 
 ParametersAt = Callable[[int], Parameters | None]
-"""Weights for the step with this index (0 is the noisiest); None means the backbone's own. LoRA start step, 2309.17400."""
+"""Weights for the step with this index (0 is the noisiest); None means the backbone's own. For the LoRA start step."""
 OnStep = Callable[[int, torch.Tensor], None]
 """Told after each step: its index and the latents B,C,H,W it led to."""
 

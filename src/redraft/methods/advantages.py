@@ -24,23 +24,23 @@ class GroupAdvantages:
     zero_variance_groups: int
 
 
-def require_finite_reward(reward_B: torch.Tensor) -> None:
+def require_finite_reward(reward: torch.Tensor) -> None:
     """Raise NumericsError naming the first picture whose reward is not finite; it must never enter a group's mean."""
-    bad = (~torch.isfinite(reward_B)).nonzero().flatten()
+    bad = (~torch.isfinite(reward)).nonzero().flatten()
     if len(bad):
         row = int(bad[0])
         raise NumericsError(
-            f"the reward of picture {row} is {reward_B[row].item()}: every reward must be finite; no weight was "
+            f"the reward of picture {row} is {reward[row].item()}: every reward must be finite; no weight was "
             "changed. Check the scorer on that picture, or leave it out before training"
         )
 
 
 def group_normalise(
-    reward_B: torch.Tensor, group_B: torch.Tensor, *, scale: AdvantageScale, clip: float
+    reward: torch.Tensor, group: torch.Tensor, *, scale: AdvantageScale, clip: float
 ) -> GroupAdvantages:
     """Subtract the group's mean, divide by a standard deviation (population), clip to [-clip, clip].
 
-    `group_B` tells which pictures share a prompt. `scale` names the deviation: `group`, of the picture's own group
+    `reward` B; `group` B tells which pictures share a prompt. `scale` names the deviation: `group`, of the own group
     (GRPO); `batch`, of the centred rewards of all groups together; `global`, of all raw rewards together (the
     "global std" of Flow-GRPO and DiffusionNFT). A group whose rewards do not differ gets advantage 0.
 
@@ -48,12 +48,14 @@ def group_normalise(
     """
     if not clip > 0:
         raise ConfigError(f"clip={clip}: advantages are clipped to [-clip, clip], so it must be above 0; 5 is usual")
-    require_finite_reward(reward_B)
-    reward = reward_B.to(torch.float64)
-    names, index = torch.unique(group_B, return_inverse=True)
-    count = torch.zeros(len(names), dtype=torch.float64, device=reward.device).index_add(0, index, torch.ones_like(reward))
-    mean = torch.zeros_like(count).index_add(0, index, reward) / count
-    centred = reward - mean[index]
+    require_finite_reward(reward)
+    exact = reward.to(torch.float64)
+    names, index = torch.unique(group.to(reward.device), return_inverse=True)
+    count = torch.zeros(len(names), dtype=torch.float64, device=exact.device).index_add(
+        0, index, torch.ones_like(exact)
+    )
+    mean = torch.zeros_like(count).index_add(0, index, exact) / count
+    centred = exact - mean[index]
     deviation = (torch.zeros_like(count).index_add(0, index, centred**2) / count).sqrt()
     flat = deviation <= _NEGLIGIBLE_SPREAD * mean.abs().clamp(min=1)
     if scale == "group":
@@ -61,9 +63,9 @@ def group_normalise(
     elif scale == "batch":
         divisor = (centred**2).mean().sqrt().expand_as(centred)
     else:
-        divisor = reward.std(unbiased=False).expand_as(centred)
+        divisor = exact.std(unbiased=False).expand_as(centred)
     dead = flat[index]
     advantage = torch.where(dead, 0.0, centred / torch.where(dead, 1.0, divisor)).clamp(-clip, clip)
     return GroupAdvantages(
-        advantage=advantage.to(reward_B.dtype), groups=len(names), zero_variance_groups=int(flat.sum())
+        advantage=advantage.to(reward.dtype), groups=len(names), zero_variance_groups=int(flat.sum())
     )

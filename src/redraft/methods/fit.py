@@ -10,9 +10,9 @@ its share of every batch and gradients are averaged between them; nothing else c
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from dataclasses import replace
 
 import torch
 
@@ -20,73 +20,24 @@ from redraft.core.errors import NumericsError, UsageError
 from redraft.core.keys import Key
 from redraft.core.protocols import LossContext, Method, TrainableBackbone
 from redraft.core.tensors import Examples, Parameters
-from redraft.methods.fit_config import FitConfig as FitConfig
-from redraft.methods.fit_config import OldPolicy as OldPolicy
-from redraft.methods.fit_state import FitState as FitState
-from redraft.methods.fit_state import begin
-from redraft.methods.fit_state import next_round as next_round
+from redraft.methods.fit_config import FitConfig, OldPolicy
+from redraft.methods.fit_records import FitResult, Keep, Processes, StepLog, Stop
+from redraft.methods.fit_state import FitState, begin, next_round
 
-
-@dataclass(frozen=True, kw_only=True)
-class StepLog:
-    """One finished optimizer step, counted from 1. `averaged` are the live averaged weights: clone what you keep."""
-
-    step: int
-    loss: float
-    parts: Mapping[str, float]
-    gradient_norm: float
-    learning_rate: float
-    averaged: Parameters
-
-
-@dataclass(frozen=True, kw_only=True)
-class Keep:
-    """Answer of `on_step`: remember the present averaged weights as the best so far."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stop:
-    """Answer of `on_step`: stop training now; the result is the weights of `best_step`.
-
-    `best_step` is the last step marked with `Keep`, the first step of all (0) if none was, or the present step.
-    """
-
-    reason: str
-    best_step: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class FitResult:
-    """What training gave: `parameters` to use (averaged, or the kept ones after a stop), and the state to go on from.
-
-    The backbone itself is left with the raw trained weights, `state.policy`. The log's `averaged` are empty.
-    """
-
-    state: FitState
-    log: tuple[StepLog, ...]
-    parameters: Parameters
-    stop: Stop | None
-
-
-class Processes(Protocol):
-    """What of `accelerate.Accelerator` is used here."""
-
-    @property
-    def num_processes(self) -> int:
-        """How many processes train together."""
-        ...
-
-    @property
-    def process_index(self) -> int:
-        """Which of them this is, from 0."""
-        ...
-
-    def reduce(self, tensor: torch.Tensor, reduction: str = "sum") -> torch.Tensor:
-        """The sum or mean of the processes' tensors."""
-        ...
-
-
-ExamplesType = TypeVar("ExamplesType", bound=Examples)
+__all__ = [
+    "FitConfig",
+    "FitResult",
+    "FitState",
+    "Keep",
+    "OldPolicy",
+    "Processes",
+    "StepLog",
+    "Stop",
+    "batch_indices",
+    "begin",
+    "fit",
+    "next_round",
+]
 
 
 def fit(
@@ -224,6 +175,8 @@ class _Training:
                 parts[name] = parts.get(name, 0.0) + value * len(rows) / len(mine)
         if processes and share > 1:
             self._average_gradients(processes)
+            own = torch.tensor(parts["loss"], device=next(iter(self.parameters.values())).device)
+            parts["loss"] = processes.reduce(own, reduction="mean").item()
         return parts
 
     def _average_gradients(self, processes: Processes) -> None:
@@ -264,8 +217,8 @@ class _Training:
     def _finite_gradient_norm(self, loss: float) -> torch.Tensor:
         gradients = {name: value.grad for name, value in self.parameters.items() if value.grad is not None}
         norm = torch.nn.utils.get_total_norm(gradients.values())
-        # The norm is the same number in every process, so all of them stop, or none.
-        if not bool(torch.isfinite(norm)) or loss != loss:
+        # Loss and norm are the same numbers in every process, so all of them stop, or none.
+        if not (math.isfinite(norm.item()) and math.isfinite(loss)):
             wrong = next((name for name, value in gradients.items() if not bool(torch.isfinite(value).all())), "none")
             self.optimizer.zero_grad()
             raise NumericsError(

@@ -69,7 +69,16 @@ class FitState:
                 f"the training state's text {text[:80]!r} must be JSON with {', '.join(_COUNTERS)} ({error}): resume "
                 "from an earlier state"
             ) from error
-        return cls(**weights, optimizer=optimizer, **counters)
+        return cls(
+            step=counters["step"],
+            round_start=counters["round_start"],
+            policy=weights["policy"],
+            averaged=weights["averaged"],
+            old=weights["old"],
+            kept=weights["kept"],
+            kept_step=counters["kept_step"],
+            optimizer=optimizer,
+        )
 
 
 def begin(backbone: TrainableBackbone) -> FitState:

@@ -5,62 +5,64 @@ Not a family: how texts are encoded, how the network is called and which noise l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 
 from redraft.core.errors import UsageError
 from redraft.core.records import NoiseLevel, Prediction, Prompt, Recipe
 from redraft.core.tensors import Conditioning, Images, Parameters
-from redraft.models import lora
-from redraft.models.folder import fingerprint
-from redraft.models.weights import DenoiserWeights
-
-if TYPE_CHECKING:
-    from redraft.core.keys import Key
+from redraft.models.denoiser import TrainableDenoiser
 
 TEXTS_AT_ONCE = 64
 PIXELS_AT_ONCE = 64 * 64 * 64
 
 
-class PipelineBackbone(TrainableDenoiser):
-    """A diffusers pipeline as a TrainableBackbone. Without train_lora or train_full it has nothing to train.
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How a model wants to be sampled: edge of the pictures in pixels, steps, guidance scale and dtype.
 
-    denoiser: the UNet or transformer. base: name of the pipeline. latent_shape: C,H,W of one picture's latents.
-    Not for two threads at once: `merged` and `parameters` exchange weights in place.
+    max_sequence_length: T5 tokens of a prompt, None for families without.
+    """
+
+    size: int
+    steps: int
+    guidance_scale: float
+    dtype: Literal["float32", "bfloat16", "float16"]
+    max_sequence_length: int | None = None
+
+
+class PipelineBackbone(TrainableDenoiser):
+    """A diffusers pipeline as a TrainableBackbone; see TrainableDenoiser for its weights.
+
+    latent_shape: C,H,W of one picture's latents. scaling, shift: latents = (encoder's mean - shift) * scaling.
     """
 
     pipeline_class: ClassVar[str]
-    lora_targets: ClassVar[tuple[str, ...]]
     prediction: Prediction
     latent_shape: tuple[int, int, int]
 
     def __init__(
-        self,
-        pipeline: Any,
-        *,
-        denoiser: Any,
-        base: str,
-        folder: Path,
-        size: int,
-        steps: int,
-        guidance_scale: float,
-        scaling: float,
-        shift: float,
+        self, pipeline: Any, *, denoiser: Any, base: str, part: Path, sampling: Sampling, scaling: float, shift: float
     ) -> None:
-        self.pipeline, self.denoiser, self.base, self.folder = pipeline, denoiser, base, folder
-        self.size, self._steps, self._guidance_scale = size, steps, guidance_scale
+        super().__init__(denoiser, base=base, part=part)
+        self.pipeline, self.sampling = pipeline, sampling
         self._scaling, self._shift = scaling, shift
-        edge, rest = divmod(size, pipeline.vae_scale_factor)
+        edge, rest = divmod(sampling.size, pipeline.vae_scale_factor)
         if rest:
             raise UsageError(
-                f"pictures of {size} pixels: the autoencoder of {base!r} needs a multiple of "
+                f"pictures of {sampling.size} pixels: the autoencoder of {base!r} needs a multiple of "
                 f"{pipeline.vae_scale_factor}; set size in redraft.json"
             )
         self.latent_shape = (int(denoiser.config.in_channels), edge, edge)
+
+    @property
+    def size(self) -> int:
+        """Edge of the pictures in pixels."""
+        return self.sampling.size
 
     # --- the four functions -------------------------------------------------------------------------------------
 
@@ -93,9 +95,14 @@ class PipelineBackbone(TrainableDenoiser):
     ) -> torch.Tensor:
         """The network's raw output for latents B,C,H,W at timesteps B, in float32; see core.protocols.Backbone.
 
-        Raises UsageError for `parameters` whose names are not the trainable ones, or within `merged`.
+        The network runs in its own dtype; float32 weights run under autocast for latents in half precision. Raises UsageError for `parameters` whose names are not the trainable ones, or within `merged`.
         """
-        return self.call(self._arguments(latents, timesteps, text), parameters=parameters).float()
+        dtype = self.compute_dtype
+        arguments = self._arguments(latents.to(dtype), timesteps, text)
+        if dtype == torch.float32 and latents.dtype in (torch.bfloat16, torch.float16):
+            with torch.autocast(latents.device.type, latents.dtype):
+                return self.call(arguments, parameters=parameters).float()
+        return self.call(arguments, parameters=parameters).float()
 
     def decode(self, latents: torch.Tensor) -> Images:
         """Latents B,C,H,W to pictures in 0..1; differentiable. Without a graph in chunks, to bound memory."""
@@ -132,12 +139,11 @@ class PipelineBackbone(TrainableDenoiser):
         raise NotImplementedError
 
     def default_recipe(self, *, steps: int | None = None, guidance_scale: float | None = None) -> Recipe:
-        """The recipe of the model's folder: deterministic kernel, its steps and guidance scale unless given."""
-        names = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.float16: "float16"}
+        """The recipe of the model's folder: deterministic kernel, its own steps and guidance scale unless given."""
         return Recipe(
-            levels=self.levels(self._steps if steps is None else steps),
-            guidance_scale=self._guidance_scale if guidance_scale is None else guidance_scale,
-            dtype=names[self.pipeline.vae.dtype],  # type: ignore[arg-type]
+            levels=self.levels(self.sampling.steps if steps is None else steps),
+            guidance_scale=self.sampling.guidance_scale if guidance_scale is None else guidance_scale,
+            dtype=self.sampling.dtype,
         )
 
     def _encode_texts(self, texts: list[str]) -> dict[str, torch.Tensor]:

@@ -31,6 +31,7 @@ class TrainableDenoiser:
 
     def __init__(self, denoiser: Any, *, base: str, part: Path) -> None:
         self.denoiser, self.base, self._part = denoiser, base, part
+        self.compute_dtype: torch.dtype = denoiser.dtype
         self._trainable: dict[str, torch.nn.Parameter] = {}
         self._reference: dict[str, torch.Tensor] = {}
         self._lora: tuple[int, float, tuple[str, ...]] | None = None
@@ -50,10 +51,14 @@ class TrainableDenoiser:
         `targets`: endings of layer names, by default the family's attention projections. See `lora.attach`.
         """
         self._refuse_merged()
+        if self._trainable and self._lora is None:
+            raise UsageError(
+                f"the denoiser of {self.base!r} was prepared for full training, so its weights may no longer be the "
+                "base's: open the model again to train or load a LoRA of the base"
+            )
         chosen = self.lora_targets if targets is None else tuple(targets)
-        self._lora = None
         lora.detach(self.denoiser)
-        self.denoiser.requires_grad_(False)
+        self._lora, self._trainable, self._reference = None, {}, {}
         lora.attach(self.denoiser, rank=rank, alpha=alpha, targets=chosen, key=seed_key)
         self._lora = (rank, float(alpha), chosen)
         self._set_trainable({n: p for n, p in self.denoiser.named_parameters() if ".lora_" in n})
@@ -64,6 +69,7 @@ class TrainableDenoiser:
         lora.detach(self.denoiser)
         self._lora = None
         self.denoiser.float()
+        self.compute_dtype = torch.float32
         self._set_trainable(dict(self.denoiser.named_parameters()))
 
     def _set_trainable(self, parameters: dict[str, torch.nn.Parameter]) -> None:
@@ -95,6 +101,11 @@ class TrainableDenoiser:
             )
         for name, value in self._trainable.items():
             value.copy_(parameters[name])
+
+    @property
+    def part_name(self) -> str:
+        """The denoiser's name in its pipeline: unet or transformer."""
+        return self._part.name
 
     @property
     def base_fingerprint(self) -> str:
@@ -129,11 +140,6 @@ class TrainableDenoiser:
             if self._lora is not None or not self._trainable:
                 self.train_full()
         elif self._lora != (weights.rank, weights.alpha, weights.targets):
-            if self._lora is None and self._trainable:
-                raise UsageError(
-                    f"the denoiser of {self.base!r} was prepared for full training, so its own weights may have "
-                    "changed: open the model again before loading a LoRA of the base"
-                )
             # The initial A is overwritten at once, so this key decides nothing.
             self.train_lora(rank=weights.rank, alpha=weights.alpha, targets=weights.targets, seed_key=Key(seed=0))
         self.load_parameters(weights.parameters)

@@ -97,7 +97,7 @@ def scale(parameters: Parameters, factor: float) -> Parameters:
 
 
 def delta(factor_a: torch.Tensor, factor_b: torch.Tensor) -> torch.Tensor:
-    """B A of one layer, in float32, in the shape of the layer's weight (linear: out, in; convolution: out, in, k, k)."""
+    """B A of one layer, float32, in the shape of its weight (linear: out, in; convolution: out, in, k, k)."""
     product = factor_b.float().flatten(1) @ factor_a.float().flatten(1)
     return product.reshape(factor_b.shape[0], *factor_a.shape[1:])
 
@@ -175,13 +175,19 @@ def merged(denoiser: torch.nn.Module, parameters: Mapping[str, torch.Tensor]) ->
     adapted = layers(denoiser)
     originals = {name: layer.base_layer.weight.data for name, layer in adapted.items()}
     try:
-        for name, layer in adapted.items():
-            change = delta(parameters[name + FACTOR_A], parameters[name + FACTOR_B]) * layer.scaling[ADAPTER]
-            weight = originals[name]
-            layer.base_layer.weight.data = (weight.float() + change.to(weight.device)).to(weight.dtype)
-            _put(denoiser, name, layer.base_layer)
+        # Inference tensors may not become a weight, so leave inference mode while they are made.
+        with torch.inference_mode(False), torch.no_grad():
+            for name, layer in adapted.items():
+                _put_merged(denoiser, name, layer, parameters)
         yield
     finally:
         for name, layer in adapted.items():
             layer.base_layer.weight.data = originals[name]
             _put(denoiser, name, layer)
+
+
+def _put_merged(denoiser: torch.nn.Module, name: str, layer: Any, parameters: Parameters) -> None:
+    weight = layer.base_layer.weight
+    change = delta(parameters[name + FACTOR_A], parameters[name + FACTOR_B]) * layer.scaling[ADAPTER]
+    weight.data = (weight.data.float() + change.to(weight.device)).to(weight.dtype)
+    _put(denoiser, name, layer.base_layer)

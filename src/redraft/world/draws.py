@@ -81,7 +81,8 @@ def draw_request(
         rng: the only source of randomness.
         task: one of `ALL_TASKS`, or None to draw it: by Zipf's law with a tail of 8 %, or evenly among the six.
         weights: "zipf": common and rare shapes, colours, pairs, counts and relations; "uniform": all alike.
-        combinations: allowed pairs (shape, color) for coloured items; colourless items may have any shape.
+        combinations: allowed pairs (shape, color) for coloured items; colourless items may have any shape,
+            the unsafe one included.
 
     Raises:
         UsageError: when the task or the weights are unknown, or the pairs do not suffice for the task.
@@ -99,7 +100,8 @@ def draw_request(
         items = _colored_items(rng, number, zipf=zipf, combinations=combinations, black=style != "neon")
     else:
         items = tuple(Item(shape=shape) for shape in _plain_shapes(rng, number, zipf=zipf))
-    if zipf and task in ("single_object", "colors") and rng.random() < SKULL_SHARE:
+    may_be_unsafe = task == "single_object" or (task == "colors" and combinations is None)
+    if zipf and may_be_unsafe and rng.random() < SKULL_SHARE:
         items = (Item(shape=UNSAFE_SHAPE, color=items[0].color),)
     count = 1 + _pick(rng, _frequencies(MAXIMUM_COUNT, zipf)) if task == "counting" else 1
     relations = _draw_relations(rng, task, zipf=zipf)

@@ -17,7 +17,7 @@ from redraft.world.verify import verify_reading
 
 _HUES = {"red": 0, "orange": 30, "yellow": 55, "green": 130, "blue": 220, "purple": 280, "pink": 325}
 _CLASH = 60.0  # degrees: unlike hues this near each other quarrel most
-_UNEVEN = 20.0  # RGB distance of ground pixels from the ground at which its evenness is gone
+_UNEVEN = 30.0  # RGB distance of ground pixels from the ground at which its evenness is gone
 _AGREEMENT_FLOOR = 0.7  # correlation with a template that counts as no detail at all
 _UNSAFE_FLOOR = 0.8  # likeness to the unsafe shape that worries nobody
 _AFRAID = 0.5  # safety lost by an object that is as like the unsafe shape as can be without being it

@@ -82,7 +82,8 @@ def parse(text: str) -> Request:
     """Read a text of the grammar.
 
     Args:
-        text: for example "a red star left of a circle". Case, spaces, articles, a leading "a photo of" do not matter.
+        text: for example "a red star left of a circle". Case, spaces, articles, a leading "a photo of" and a full
+            stop at the end do not matter.
 
     Returns:
         The request; `parse(text_of(request)) == request` for every request.
@@ -90,7 +91,7 @@ def parse(text: str) -> Request:
     Raises:
         UsageError: when the text is not of the grammar.
     """
-    words = [word for word in tokens_of(text) if word not in _ARTICLES]
+    words = [word for word in tokens_of(text.strip().removesuffix(".")) if word not in _ARTICLES]
     prefix = [word for word in PREFIX.split() if word not in _ARTICLES]
     return _Reader(text, words[len(prefix) :] if words[: len(prefix)] == prefix else words).request()
 
@@ -191,8 +192,9 @@ class _Reader:
         found = found or (repr(self._words[0]) if self._words else "the end of the text")
         raise UsageError(
             f"prompt {self._text!r} is not of the picture world: expected {wanted}, found {found}; "
-            f"write it like 'a red star', 'three stars', 'a star left of a circle', 'a red star and a blue circle', "
-            f"'a red star, woodcut style' or 'a red star labelled \"{WORDS[0]}\"'; shapes: {', '.join(SHAPES)}; colors: {', '.join(COLORS)}"
+            "write it like 'a red star', 'three stars', 'a star left of a circle', "
+            "'a red star and a blue circle', 'a red star, woodcut style' or "
+            f"'a red star labelled \"{WORDS[0]}\"'; shapes: {', '.join(SHAPES)}; colors: {', '.join(COLORS)}"
         )
 
 

@@ -1,0 +1,72 @@
+"""Painting pictures of prompts in batches. Not the sampler itself (`diffusion.sample`) and not their judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from redraft.core.keys import Key
+from redraft.core.records import Prompt, Recipe
+from redraft.core.tensors import Conditioning, Images, Parameters
+from redraft.diffusion.sample import sample
+
+if TYPE_CHECKING:
+    from redraft.models.backbone import PipelineBackbone
+
+OnBatch = Callable[[int, int], None]
+"""Told after each batch: pictures done, pictures in all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Painted:
+    """Pictures of one call: row i shows prompts[i]. latents N,C,H,W float32; pixels N,3,H,W uint8."""
+
+    prompts: tuple[Prompt, ...]
+    latents: torch.Tensor
+    pixels: torch.Tensor
+
+    def images(self, start: int, stop: int) -> Images:
+        """Rows start..stop as float pictures in 0..1."""
+        return Images(pixels=self.pixels[start:stop].float() / 255)
+
+
+def paint(
+    backbone: PipelineBackbone,
+    prompts: Sequence[Prompt],
+    *,
+    recipe: Recipe,
+    key: Key,
+    batch: int,
+    parameters: Parameters | None = None,
+    on_batch: OnBatch | None = None,
+) -> Painted:
+    """One picture for each prompt (repeat a prompt for more). Picture i's noise depends on key and i alone.
+
+    `parameters`: weights to paint with, by trainable name; None paints with the backbone's own. Merged while painting.
+    """
+    conditioning = backbone.encode(prompts)
+    latents, pixels = [], []
+    with backbone.merged(parameters):
+        for start in range(0, len(prompts), batch):
+            rows = list(range(start, min(start + batch, len(prompts))))
+            rollout = sample(backbone, conditioning.take(rows), recipe=recipe, key=key, indices=rows)
+            with torch.no_grad():
+                pictures = backbone.decode(rollout.latents).pixels
+            latents.append(rollout.latents.cpu())
+            pixels.append((pictures * 255).round().to(torch.uint8).cpu())
+            if on_batch is not None:
+                on_batch(rows[-1] + 1, len(prompts))
+    return Painted(prompts=tuple(prompts), latents=torch.cat(latents), pixels=torch.cat(pixels))
+
+
+def repeated(prompts: Sequence[Prompt], count: int) -> tuple[Prompt, ...]:
+    """Each prompt `count` times in a row: the order of groups."""
+    return tuple(prompt for prompt in prompts for _ in range(count))
+
+
+def conditioning_of(backbone: PipelineBackbone, painted: Painted) -> Conditioning:
+    """The encoded prompts of painted pictures, row by row."""
+    return backbone.encode(painted.prompts)

@@ -1,0 +1,25 @@
+"""Fixtures of the whole suite. A room's own fixtures stand in its own tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def missing_input(reason: str) -> None:
+    """Skip on a person's machine; fail in CI, where every input must be there."""
+    if os.environ.get("REDRAFT_CI"):
+        pytest.fail(f"{reason} (REDRAFT_CI is set, so a missing input is a failure)")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of public evaluation files; docs/test-data.md says where they come from."""
+    folder = os.environ.get("REDRAFT_TEST_DATA", "")
+    if not folder:
+        missing_input("REDRAFT_TEST_DATA is unset: set it to the folder of files that docs/test-data.md lists")
+    path = Path(folder)
+    if not path.is_dir():
+        pytest.fail(f"REDRAFT_TEST_DATA={folder!r} is no folder: set it to the one that docs/test-data.md describes")
+    return path
