@@ -102,7 +102,7 @@ def tiny_stable_diffusion(
                 beta_schedule="scaled_linear",
                 clip_sample=False,
                 set_alpha_to_one=True,
-                steps_offset=1 if timestep_spacing == "leading" else 0,
+                steps_offset=1,
                 timestep_spacing=timestep_spacing,
                 prediction_type=prediction_type,
             ),

@@ -1,4 +1,6 @@
-"""What one model gave on a suite: arrays, one row per picture. Made by the loop, read by `compare`; it measures nothing.
+"""What one model gave on a suite: arrays, one row per picture. The loop makes it, `compare` reads it.
+
+It measures nothing.
 
 Shape letters: P prompts  N pictures  D feature dimensions.
 """
@@ -6,7 +8,7 @@ Shape letters: P prompts  N pictures  D feature dimensions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +60,7 @@ class Examined:
         pictures = len(self.group)
         if not len(self.prompts):
             raise UsageError(f"{self.model} was examined on 0 prompts: give at least 2")
-        if pictures and not (0 <= self.group.min() and self.group.max() < len(self.prompts)):
+        if pictures and (self.group.min() < 0 or self.group.max() >= len(self.prompts)):
             raise UsageError(
                 f"group runs from {self.group.min()} to {self.group.max()} for {len(self.prompts)} prompts: every "
                 f"entry must be the index of a prompt, 0..{len(self.prompts) - 1}"
@@ -69,7 +71,7 @@ class Examined:
         self._check_lengths(pictures)
 
     def _check_lengths(self, pictures: int) -> None:
-        rows = {f"head {head.name}": head.values for head in self.heads}
+        rows: dict[str, NDArray[Any]] = {f"head {head.name}": head.values for head in self.heads}
         rows |= {f"mask of head {head.name}": head.mask for head in self.heads if head.mask is not None}
         for name in ("verdicts", "judged", "clauses", "features", "saturation"):
             if getattr(self, name) is not None:
@@ -88,4 +90,6 @@ class Examined:
         chosen = np.ones(len(self.group), dtype=bool) if mask is None else mask
         counts = np.bincount(self.group[chosen], minlength=len(self.prompts))
         sums = np.bincount(self.group[chosen], weights=values[chosen], minlength=len(self.prompts))
-        return np.divide(sums, counts, out=np.full(len(self.prompts), np.nan), where=counts > 0)
+        means: FloatArray = np.full(len(self.prompts), np.nan)
+        np.divide(sums, counts, out=means, where=counts > 0)
+        return means

@@ -21,9 +21,7 @@ _SAFETY = "safety"
 class GatePolicy(Config):
     """What a candidate must show. The defaults are the house's."""
 
-    false_promotion: float = Field(
-        default=0.05, gt=0, lt=1, description="chance of a false promotion, all nights together"
-    )
+    false_promotion: float = Field(default=0.05, gt=0, lt=1, description="chance of a false promotion in all nights")
     tolerated_loss: float = Field(
         default=0.1, ge=0, description="loss of an unseen scorer that is accepted, in standard deviations over pictures"
     )
@@ -75,7 +73,10 @@ def decide(report: Report, policy: GatePolicy | None = None, *, night: int = 1) 
     policy = policy or GatePolicy()
     alpha = level(night, total=policy.false_promotion)
     if report.scored < policy.least_prompts:
-        reason = f"only {report.scored} of {report.prompts} prompts were scored for both models; the gate needs {policy.least_prompts}"
+        reason = (
+            f"only {report.scored} of {report.prompts} prompts were scored for both models; the gate needs "
+            f"{policy.least_prompts}: examine on more prompts"
+        )
         return Verdict(decision="hold", reasons=(reason,))
     findings = [_primary(report, alpha, night), *_unseen(report, policy), _diversity(report, policy), *_safety(report)]
     reasons = tuple(finding.reason for finding in findings)
@@ -112,7 +113,7 @@ def _primary(report: Report, alpha: float, night: int) -> _Finding:
     if not unseen:
         return _Finding(
             outcome="unsure",
-            reason="nothing that training did not see was measured: add an oracle or an unseen scorer to the examination",
+            reason="nothing that training did not see was measured: examine with an oracle or an unseen scorer",
         )
     # Scorers may agree with each other, so their intervals are averaged as if wholly correlated: never too narrow.
     bounds = [at_level(row, alpha) for row in unseen]
@@ -147,7 +148,7 @@ def _unseen(report: Report, policy: GatePolicy) -> list[_Finding]:
             continue
         limit = policy.tolerated_loss * row.scale
         worst, best = _worst(row, (row.low, row.high)), _best(row, (row.low, row.high))
-        what = f"{row.name}, unseen in training, changed by {row.good * row.difference:+.4g} (between {worst:+.4g} and {best:+.4g})"
+        what = f"{row.name}, unseen in training, {_changed(row, worst, best)}"
         rule = f"a loss of {limit:.4g} ({policy.tolerated_loss:g} standard deviations)"
         if worst >= -limit:
             findings.append(_Finding(outcome="passes", reason=f"kept: {what}; {rule} is excluded"))
@@ -164,7 +165,9 @@ def _diversity(report: Report, policy: GatePolicy) -> _Finding:
         reason = "diversity was not measured: paint some prompts several times in the examination"
         return _Finding(outcome="unsure", reason=reason)
     ratio, high = row.candidate / row.incumbent, (row.incumbent + row.high) / row.incumbent
-    what = f"diversity is {100 * ratio:.1f} % of the incumbent's; the rule is at least {100 * policy.least_diversity:.0f} %"
+    what = (
+        f"diversity is {100 * ratio:.1f} % of the incumbent's, the rule is {100 * policy.least_diversity:.0f} % or more"
+    )
     if ratio >= policy.least_diversity:
         return _Finding(outcome="passes", reason=f"kept: {what}")
     if high < policy.least_diversity:
@@ -177,12 +180,16 @@ def _safety(report: Report) -> list[_Finding]:
     findings = []
     for row in filter(_is_safety, report.measures):
         worst, best = _worst(row, (row.low, row.high)), _best(row, (row.low, row.high))
-        what = f"{row.name} changed by {row.good * row.difference:+.4g} (between {worst:+.4g} and {best:+.4g})"
+        what = f"{row.name} {_changed(row, worst, best)}"
         if best < 0:
             findings.append(_Finding(outcome="fails", reason=f"less safe: {what}"))
         else:
             findings.append(_Finding(outcome="passes", reason=f"as safe: {what}"))
     return findings
+
+
+def _changed(row: Measure, worst: float, best: float) -> str:
+    return f"changed by {row.good * row.difference:+.4g} (between {worst:+.4g} and {best:+.4g})"
 
 
 def _is_safety(row: Measure) -> bool:

@@ -13,7 +13,16 @@ from itertools import permutations, product
 from typing import Literal
 
 from redraft.world import (
-    COLORS, SHAPES, STYLES, WORDS, Combinations, Item, Relation, Request, split_combinations, text_of,
+    COLORS,
+    SHAPES,
+    STYLES,
+    WORDS,
+    Combinations,
+    Item,
+    Relation,
+    Request,
+    split_combinations,
+    text_of,
 )  # fmt: skip
 from redraft.world.requests import MAXIMUM_COUNT, OPPOSITE, RELATIONS
 

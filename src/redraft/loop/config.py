@@ -39,6 +39,14 @@ class Adapter(Config):
     alpha: float = Field(default=32.0, gt=0)
 
 
+class Ratings(Config):
+    """Simulated ratings that a learned reward is fitted on (picture world only), for methods that need gradients."""
+
+    prompts: int = Field(default=192, ge=16, description="prompts that are rated")
+    pictures_per_prompt: int = Field(default=8, ge=2)
+    raters: int = Field(default=3, ge=1, description="simulated raters of each picture")
+
+
 class Examine(Config):
     """The examination of candidate and incumbent on held-out prompts."""
 
@@ -46,13 +54,20 @@ class Examine(Config):
     tail_prompts: int = Field(default=96, ge=0, description="prompts of each suite's long tail")
     diversity_prompts: int = Field(default=48, ge=0, description="prompts painted several times to measure diversity")
     diversity_pictures: int = Field(default=4, ge=2, description="pictures of each of those prompts")
+    scorers: tuple[str, ...] = Field(
+        default=("clip", "clip-heldout", "heads"), description="scorers of the report, beside the reward and the oracle"
+    )
+    features: str = Field(default="clip-heldout", description="CLIP scorer whose features measure diversity and distance")
+    reference_pictures: int = Field(default=1000, ge=16, description="renders of the world for the Frechet distance")
 
 
 class Probes(Config):
     """Small examinations while training, for the tripwires."""
 
     every: int = Field(default=40, ge=0, description="training steps between probes; 0 switches them off")
-    prompts: int = Field(default=48, ge=6, description="held-out prompts of a probe")
+    prompts: int = Field(default=96, ge=6, description="held-out prompts of a probe")
+    pictures_per_prompt: int = Field(default=2, ge=1, description="at least 2 to watch diversity")
+    heldout: str = Field(default="clip-heldout", description="scorer that training never sees")
 
 
 class RunConfig(Config):
@@ -62,12 +77,16 @@ class RunConfig(Config):
     method: str = Field(default="nft", description="a method or a preset of one")
     methods: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options of methods, by name")
     scorers: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options of scorers, by name")
-    reward: dict[str, float] = Field(default_factory=lambda: {"oracle": 1.0}, description="scorers trained on, with weights")
+    reward: dict[str, float] = Field(
+        default_factory=dict,
+        description="scorers trained on, with weights; empty: the oracle, or fitted ratings where gradients are needed",
+    )
     prompts: str | None = Field(default=None, description="a prompts file; None: the picture world")
     seed: int = Field(default=0, ge=0)
     rounds: int = Field(default=3, ge=1, description="rounds of collect, judge, prepare and train")
     sampling: Sampling = Sampling()
     collect: Collect = Collect()
+    ratings: Ratings = Ratings()
     adapter: Adapter = Adapter()
     fit: FitConfig = FitConfig()
     examine: Examine = Examine()

@@ -95,7 +95,8 @@ class PipelineBackbone(TrainableDenoiser):
     ) -> torch.Tensor:
         """The network's raw output for latents B,C,H,W at timesteps B, in float32; see core.protocols.Backbone.
 
-        The network runs in its own dtype; float32 weights run under autocast for latents in half precision. Raises UsageError for `parameters` whose names are not the trainable ones, or within `merged`.
+        The network runs in its own dtype; float32 weights run under autocast for latents in half precision. Raises
+        UsageError for `parameters` whose names are not the trainable ones, or within `merged`.
         """
         dtype = self.compute_dtype
         arguments = self._arguments(latents.to(dtype), timesteps, text)
@@ -108,7 +109,7 @@ class PipelineBackbone(TrainableDenoiser):
         """Latents B,C,H,W to pictures in 0..1; differentiable. Without a graph in chunks, to bound memory."""
         latents = (latents / self._scaling + self._shift).to(self.pipeline.vae.dtype)
         whole = torch.is_grad_enabled() and latents.requires_grad
-        chunks = (latents,) if whole else latents.split(self._pictures_at_once())
+        chunks = (latents,) if whole else torch.split(latents, self._pictures_at_once())
         decoded = [self.pipeline.vae.decode(chunk, return_dict=False)[0].float() for chunk in chunks]
         return Images(pixels=(torch.cat(decoded) / 2 + 0.5).clamp(0, 1))
 
@@ -121,7 +122,7 @@ class PipelineBackbone(TrainableDenoiser):
                 f"{self.size}; resize them first"
             )
         vae = self.pipeline.vae
-        chunks = (images.pixels.to(vae.device, vae.dtype) * 2 - 1).split(self._pictures_at_once())
+        chunks = torch.split(images.pixels.to(vae.device, vae.dtype) * 2 - 1, self._pictures_at_once())
         mean = torch.cat([vae.encode(chunk, return_dict=False)[0].mean.float() for chunk in chunks])
         return (mean - self._shift) * self._scaling
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from redraft.core.errors import StorageError, UsageError
 from redraft.core.tensors import Parameters
-from redraft.models.folder import SETTINGS
+from redraft.models.folder import SETTINGS, Quiet
 
 if TYPE_CHECKING:
     from redraft.models.backbone import PipelineBackbone
@@ -43,6 +43,7 @@ def export_lora(backbone: PipelineBackbone, folder: Path, *, parameters: Paramet
         backbone.denoiser, state_dict=dict(weights.parameters), adapter_name=ADAPTER, save_embedding_layers=False
     )
     metadata = backbone.denoiser.peft_config[ADAPTER].to_dict()
+    metadata["target_modules"] = sorted(weights.targets)  # a set there: its order would differ from run to run
     part = backbone.part_name
     with _written(folder, replace=False) as partial:
         backbone.pipeline.save_lora_weights(
@@ -60,7 +61,8 @@ def export_pipeline(backbone: PipelineBackbone, folder: Path, *, parameters: Par
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"export folder {str(folder)!r} is not empty: give a new one")
     with backbone.merged(parameters), _written(folder, replace=True) as partial:
-        backbone.pipeline.save_pretrained(str(partial), safe_serialization=True)
+        with Quiet():
+            backbone.pipeline.save_pretrained(str(partial), safe_serialization=True)
         settings = {name: value for name, value in asdict(backbone.sampling).items() if name != "dtype" and value}
         (partial / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n")
     return folder
@@ -69,6 +71,7 @@ def export_pipeline(backbone: PipelineBackbone, folder: Path, *, parameters: Par
 @contextmanager
 def _written(folder: Path, *, replace: bool) -> Iterator[Path]:
     """A folder to write into; its files reach `folder` only when all of them are written and synchronised."""
+    folder = folder.resolve()
     partial = folder.with_name(f".{folder.name}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)

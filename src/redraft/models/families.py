@@ -16,7 +16,7 @@ from redraft.core.records import NoiseLevel
 from redraft.diffusion.levels import flow_levels, flow_noise_level, vp_levels, vp_noise_level
 from redraft.models.backbone import PipelineBackbone, Sampling
 from redraft.models.builtin import builtin_name
-from redraft.models.folder import PipelineSettings, load_pipeline, locate, read_index, read_settings
+from redraft.models.folder import PipelineSettings, Quiet, load_pipeline, locate, read_index, read_settings
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -102,7 +102,8 @@ class StableDiffusionBackbone(PipelineBackbone):
 
         Raises UsageError for a folder of another class or an unknown scheduler option, DamagedError when unreadable.
         """
-        from diffusers import DDIMScheduler, StableDiffusionPipeline
+        with Quiet():
+            from diffusers import DDIMScheduler, StableDiffusionPipeline
 
         pipeline, folder, base, settings = _open(cls, StableDiffusionPipeline, config, context)
         kinds = {"epsilon": "epsilon", "v_prediction": "v"}
@@ -114,8 +115,8 @@ class StableDiffusionBackbone(PipelineBackbone):
                 f"{options.timestep_spacing!r}: Redraft knows epsilon and v_prediction, leading and trailing; mend "
                 "scheduler/scheduler_config.json"
             )
-        # Only DDIM clips; another class of scheduler has no such key, and DDIM's default would be taken for it.
-        _refuse(base, pipeline.scheduler.config, ("clip_sample", "thresholding"))
+        # clip_sample is not asked for: StableDiffusionPipeline itself turns it off.
+        _refuse(base, options, ("thresholding",))
         _checkpointing(pipeline, pipeline.unet, wanted=config.gradient_checkpointing)
         backbone = cls(
             pipeline,
@@ -177,7 +178,8 @@ class StableDiffusion3Backbone(PipelineBackbone):
 
         Raises UsageError for a folder of another class or an unknown scheduler option, DamagedError when unreadable.
         """
-        from diffusers import StableDiffusion3Pipeline
+        with Quiet():
+            from diffusers import StableDiffusion3Pipeline
 
         pipeline, folder, base, settings = _open(cls, StableDiffusion3Pipeline, config, context)
         options = pipeline.scheduler.config

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -114,8 +115,10 @@ def load_pipeline(pipeline_class: Any, folder: Path, *, dtype: Any) -> Any:
         absent |= {"safety_checker": None, "feature_extractor": None}
         absent |= {"requires_safety_checker": False}  # type: ignore[dict-item]
     try:
-        with _quiet():
-            pipeline = pipeline_class.from_pretrained(str(folder), torch_dtype=dtype, local_files_only=True, **absent)
+        with Quiet(), warnings.catch_warnings():
+            # The pipeline's advice to the maintainers of its folder; it already acts on it.
+            warnings.simplefilter("ignore", FutureWarning)
+            pipeline = pipeline_class.from_pretrained(str(folder), dtype=dtype, local_files_only=True, **absent)
     except RedraftError:
         raise
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
@@ -142,20 +145,25 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-class _quiet:  # noqa: N801
-    """Loading without progress bars; what was set before is put back."""
+class Quiet:
+    """Within: no progress bars and only errors from diffusers and transformers; afterwards as it was before."""
 
     def __enter__(self) -> None:
         from diffusers.utils import logging as diffusers_logging
         from transformers.utils import logging as transformers_logging
 
-        self._modules = [m for m in (diffusers_logging, transformers_logging) if m.is_progress_bar_enabled()]
-        for module in self._modules:
+        modules = (diffusers_logging, transformers_logging)
+        self._bars = [module for module in modules if module.is_progress_bar_enabled()]
+        self._levels = [(module, module.get_verbosity()) for module in modules]
+        for module in modules:
             module.disable_progress_bar()
+            module.set_verbosity_error()
 
     def __exit__(self, *_: object) -> None:
-        for module in self._modules:
+        for module in self._bars:
             module.enable_progress_bar()
+        for module, level in self._levels:
+            module.set_verbosity(level)
 
 
 def _hub_index(name: str) -> Mapping[str, Any]:

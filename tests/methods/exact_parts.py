@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import pytest
 import torch
 
 from redraft.core.keys import Key
 from redraft.core.protocols import LossContext, TrainableBackbone
 from redraft.core.records import Prompt, Recipe
-from redraft.core.tensors import Conditioning, Images, PromptBatch, Rollout, Scored, Scores
+from redraft.core.tensors import Images, PromptBatch, Rollout, Scored, Scores
 from redraft.diffusion.exact import ExactBackbone, Mixture
 
 
@@ -78,11 +77,3 @@ def set_weights(backbone: TrainableBackbone, **values: float) -> None:
 def gradient(value: torch.Tensor, backbone: TrainableBackbone) -> dict[str, torch.Tensor]:
     names = list(backbone.trainable())
     return dict(zip(names, torch.autograd.grad(value, [backbone.trainable()[name] for name in names]), strict=True))
-
-
-@pytest.fixture
-def key() -> Key:
-    return Key(seed=11)
-
-
-__all__ = ["Conditioning"]

@@ -1,0 +1,116 @@
+"""One model on the suite: paint every held-out prompt, let all examiners judge. Compares nothing (`evaluation.compare`).
+
+Incumbent and candidate get the same prompts and, picture by picture, the same noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from redraft.core.keys import Key
+from redraft.core.protocols import Scorer
+from redraft.core.records import Prompt
+from redraft.core.tensors import Images, Parameters, Scores
+from redraft.evaluation.examined import Examined, Head
+from redraft.evaluation.metrics import saturation
+from redraft.evaluation.suites import evenly_by_task
+from redraft.loop.equipment import Equipment, FeatureExtractor
+from redraft.loop.judging import features_of, judge
+from redraft.loop.painting import OnBatch, Painted, paint
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """The questions of an examination: distinct prompts, and for each picture to paint the index of its prompt."""
+
+    prompts: tuple[Prompt, ...]
+    group: tuple[int, ...]
+
+
+def set_paper(equipment: Equipment, *, key: Key) -> Paper:
+    """Every held-out prompt once, and some of each task several times, to measure diversity."""
+    prompts = equipment.suite.prompts(key)
+    options = equipment.config.examine
+    again = evenly_by_task(prompts, options.diversity_prompts)
+    extra = [index for index in again for _ in range(options.diversity_pictures - 1)]
+    return Paper(prompts=prompts, group=(*range(len(prompts)), *extra))
+
+
+def paint_paper(
+    equipment: Equipment, paper: Paper, *, parameters: Parameters | None, key: Key, on_batch: OnBatch | None = None
+) -> Painted:
+    """Paint all pictures of a paper with given weights. The noise depends on key and picture number alone."""
+    return paint(
+        equipment.backbone,
+        [paper.prompts[index] for index in paper.group],
+        recipe=equipment.recipe,
+        key=key.child("noise"),
+        batch=equipment.config.sampling.batch,
+        parameters=parameters,
+        on_batch=on_batch,
+    )
+
+
+def mark(equipment: Equipment, paper: Paper, painted: Painted, *, model: str, reward: Scorer) -> Examined:
+    """Let reward, oracle and unseen scorers judge painted pictures. Raises NumericsError for a score that is not finite."""
+    heads = [_reward_head(reward, painted)]
+    verdicts = judged = clauses = None
+    if equipment.oracle is not None:
+        scores = judge(equipment.oracle, painted)
+        verdicts, judged = _column(scores, "accuracy"), scores.mask[:, scores.names.index("accuracy")].numpy()
+        clauses = _column(scores, "semantics")
+        heads.append(_head(scores, "safety", role="unseen", name="oracle/safety"))
+    for scorer in equipment.unseen:
+        scores = judge(scorer, painted)
+        heads += [_head(scores, name, role="unseen", name=_label(scorer, name)) for name in scores.names]
+    return Examined(
+        model=model,
+        prompts=paper.prompts,
+        group=np.asarray(paper.group),
+        heads=tuple(heads),
+        verdicts=verdicts,
+        judged=judged,
+        clauses=clauses,
+        features=features_of(equipment.features, painted.images(0, len(painted.prompts))),
+        feature_fingerprint=equipment.features.fingerprint,
+        saturation=_saturation(painted),
+    )
+
+
+def reference_features(extractor: FeatureExtractor, images: Images) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    """Features of the pictures that the Frechet distance is measured from."""
+    return features_of(extractor, images)
+
+
+def _reward_head(reward: Scorer, painted: Painted) -> Head:
+    scores = judge(reward, painted)
+    return _head(scores, scores.names[0], role="trained", name=f"reward: {reward.name}")
+
+
+def _head(scores: Scores, head: str, *, role: Literal["trained", "unseen"], name: str) -> Head:
+    column = scores.names.index(head)
+    return Head(
+        name=name,
+        role=role,
+        fingerprint=scores.fingerprints[column],
+        values=_column(scores, head),
+        mask=scores.mask[:, column].numpy(),
+    )
+
+
+def _label(scorer: Scorer, head: str) -> str:
+    return scorer.name if len(scorer.heads) == 1 else head
+
+
+def _column(scores: Scores, head: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return scores.head(head).to(torch.float64).cpu().numpy()
+
+
+def _saturation(painted: Painted) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    pixels = painted.pixels
+    parts = [saturation(part.float().numpy() / 255) for part in pixels.split(256)]
+    return np.concatenate(parts)

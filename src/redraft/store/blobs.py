@@ -1,0 +1,38 @@
+"""Files by content hash: `FOLDER/ab/abcd....SUFFIX`. Knows neither rows nor what the bytes are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from redraft.core.errors import DamagedError
+from redraft.store.files import translate_os_errors, write_file
+
+
+class Blobs:
+    """A folder of immutable files; each is named by a hash that the caller has computed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, id: str, suffix: str) -> Path:
+        """Where the blob lies, whether it is there or not."""
+        return self.folder / id[:2] / f"{id}{suffix}"
+
+    def write(self, id: str, suffix: str, data: bytes) -> None:
+        """Keep `data`, durably. A sound copy that is already there is only marked as new; a damaged one is replaced."""
+        path = self.path(id, suffix)
+        with translate_os_errors(path, needed=len(data)):
+            if path.is_file() and path.read_bytes() == data:
+                os.utime(path)
+                return
+        write_file(path, data)
+
+    def read(self, id: str, suffix: str, *, what: str, way_out: str) -> bytes:
+        """The bytes. Raises DamagedError when the file is not there, StorageError when it cannot be read."""
+        path = self.path(id, suffix)
+        with translate_os_errors(path, needed=0):
+            try:
+                return path.read_bytes()
+            except FileNotFoundError as error:
+                raise DamagedError(f"{what} {id}: its file {path} is gone; {way_out}") from error

@@ -1,0 +1,179 @@
+"""The connection to the database: transactions, durability, migrations, and its errors in our own words. No queries."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from redraft.core.errors import (
+    BusyError,
+    DamagedError,
+    EnvironmentFaultError,
+    RedraftError,
+    StorageError,
+    UsageError,
+)
+from redraft.store.schema import REVISION
+
+_PATIENCE_SECONDS = 60
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """A database of one workspace. Threads may share it; another process opens its own.
+
+    On SQLite: write-ahead log, synchronous FULL (a commit is on the disk when it returns), foreign keys on, and
+    writers queue from the start of their transaction, so that what they read cannot change before they write.
+    """
+
+    def __init__(self, url: str | sa.URL) -> None:
+        try:
+            self._engine = sa.create_engine(url)
+        except exc.ArgumentError as error:
+            raise UsageError(
+                "the database URL cannot be read: it must look like postgresql+psycopg://user:password@host/name; mend "
+                "it, or leave it out to keep everything in redraft.db"
+            ) from error
+        except ModuleNotFoundError as error:
+            raise EnvironmentFaultError(
+                f"the database URL needs the Python package {error.name!r}, which is not installed: install it, or "
+                "leave the URL out to keep everything in redraft.db"
+            ) from error
+        self.name = self._engine.url.render_as_string(hide_password=True)
+        if self._engine.dialect.name == "sqlite":
+            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+            sa.event.listen(self._engine, "begin", _begin_sqlite)
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A transaction that sees one consistent state."""
+        with self._translated(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction that is committed, durably, when the block ends, and undone when it raises.
+
+        Raises BusyError when another process wrote the same entry or holds the database too long, StorageError when
+        the disk is full or read-only, DamagedError when the database is not one.
+        """
+        with (
+            self._translated(),
+            self._engine.connect().execution_options(redraft_writing=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def migrate(self) -> None:
+        """Bring the schema to `REVISION`. Raises UsageError when a newer Redraft has made it."""
+        with self.reading() as connection:
+            if _revision(connection) == REVISION:
+                return
+        # Writing first waits for any other process that is migrating; Alembic then finds nothing left to do.
+        with self.writing() as connection:
+            found = _revision(connection)
+            config, known = _alembic()
+            if found not in (None, *known):
+                raise UsageError(
+                    f"{self.name} has the schema {found!r}, newer than {REVISION!r} which this Redraft knows: "
+                    "install the Redraft that made it, or choose another workspace"
+                )
+            from alembic import command
+
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except exc.IntegrityError as error:
+            if "append-only" in str(error.orig):
+                raise
+            raise BusyError(
+                f"{self.name}: another process wrote the same entry at the same moment ({error.orig}); try again"
+            ) from error
+        except exc.DatabaseError as error:
+            raise self._explain(error) from error
+
+    def _explain(self, error: exc.DatabaseError) -> RedraftError:
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        # The low byte is SQLite's primary result code; the rest refines it.
+        primary = None if code is None else code & 0xFF
+        if primary == sqlite3.SQLITE_FULL:
+            return StorageError(
+                f"{self.name} cannot grow, the disk is full: nothing of this change was kept; make room there, then "
+                "resume"
+            )
+        if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return DamagedError(
+                f"{self.name} is not a sound SQLite database ({error.orig}): put back a copy of it, or move it away "
+                "and start a new workspace"
+            )
+        if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return BusyError(
+                f"{self.name} was held by another process for over {_PATIENCE_SECONDS} s: let it finish or stop it, "
+                "then try again"
+            )
+        return StorageError(
+            f"{self.name} cannot be used ({error.orig}): the workspace must be a folder that this user may write, or "
+            "the database server must answer; mend that, then try again"
+        )
+
+
+def migration_sql(dialect_name: str) -> str:
+    """The SQL text that makes the schema from nothing in another database, e.g. "postgresql"; connects to nothing."""
+    import io
+
+    from alembic import command
+
+    config, _ = _alembic()
+    config.output_buffer = io.StringIO()
+    config.attributes["dialect_name"] = dialect_name
+    command.upgrade(config, "head", sql=True)
+    return config.output_buffer.getvalue()
+
+
+def _alembic() -> tuple[Any, tuple[str, ...]]:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    # Alembic reads options through ConfigParser, to which a percent sign in a path is special.
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    revisions = ScriptDirectory.from_config(config).walk_revisions()
+    return config, tuple(revision.revision for revision in revisions)
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # Without this the driver opens transactions by its own rules, too late for BEGIN IMMEDIATE.
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout = {_PATIENCE_SECONDS * 1000}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    writing = connection.get_execution_options().get("redraft_writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -1,0 +1,88 @@
+"""Durable files: write to a temporary name, fsync, rename, fsync the folder. Knows nothing of what the bytes mean.
+
+A reader sees the old content or the new one, never a part; a process killed while writing leaves at most a hidden
+`.partial` file, which `Workspace.gc` removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from redraft.core.errors import StorageError
+
+PARTIAL_SUFFIX = ".partial"
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_numbers = itertools.count()
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write `data` to `path` so that it is on the disk when this returns; makes missing folders.
+
+    Raises StorageError when the disk is full, read-only or gone; then `path` is as it was before.
+    """
+    with translate_os_errors(path, needed=len(data)):
+        make_folder(path.parent)
+        # Process and counter make the name unique on this machine, the host name on a folder shared by machines.
+        temporary = path.with_name(
+            f".{path.name}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}{PARTIAL_SUFFIX}"
+        )
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make `path` and its missing parents, durably. Raises StorageError."""
+    with translate_os_errors(path, needed=0):
+        missing = list(itertools.takewhile(lambda folder: not folder.is_dir(), (path, *path.parents)))
+        for folder in reversed(missing):
+            folder.mkdir(exist_ok=True)
+            _sync_folder(folder.parent)
+
+
+@contextlib.contextmanager
+def translate_os_errors(path: Path, *, needed: int) -> Iterator[None]:
+    """Turn an OSError inside the block into a StorageError about `path`, which needed `needed` more bytes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageError(
+                f"{path} needs {needed:,} bytes, but the disk is full ({_free(path)} free): nothing was written; make "
+                "room there (old runs may be removed) or use a workspace on another disk, then resume"
+            ) from error
+        raise StorageError(
+            f"{path} cannot be written or read ({error.strerror or error}): the workspace must be a folder that this "
+            "user may read and write; mend its rights or choose another workspace"
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _free(path: Path) -> str:
+    for folder in path.parents:
+        with contextlib.suppress(OSError):
+            return f"{shutil.disk_usage(folder).free:,} bytes"
+    return "an unknown number of bytes"

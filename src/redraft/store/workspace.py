@@ -1,0 +1,82 @@
+"""A workspace: one folder (and its database) with everything Redraft keeps. Opens the parts; has no rules of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from redraft.store import garbage
+from redraft.store.aliases import Aliases
+from redraft.store.blobs import Blobs
+from redraft.store.checkpoints import Checkpoints
+from redraft.store.database import Database
+from redraft.store.files import make_folder
+from redraft.store.lease import TrainingLease
+from redraft.store.ledger import Ledger
+from redraft.store.pictures import Pictures
+from redraft.store.runs import Runs
+from redraft.store.stage_files import StageFiles
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """The parts of an open workspace. Threads may share it; another process opens its own."""
+
+    folder: Path
+    database: Database
+    checkpoints: Checkpoints
+    pictures: Pictures
+    aliases: Aliases
+    runs: Runs
+    ledger: Ledger
+    lease: TrainingLease
+    stage_files: StageFiles
+
+    @classmethod
+    def open(cls, folder: str | Path, *, database_url: str | None = None) -> Workspace:
+        """Open the workspace in `folder`, making it when it is not there, and bring its schema up to date.
+
+        `database_url` (SQLAlchemy's form) keeps the rows elsewhere than in `folder/redraft.db`; files stay in `folder`.
+        Raises StorageError when the folder cannot be made or written, DamagedError when `redraft.db` is not a
+        database, UsageError when a newer Redraft has made it.
+        """
+        root = Path(folder).absolute()
+        for part in ("images", "checkpoints", "runs"):
+            make_folder(root / part)
+        database = Database(database_url or sa.URL.create("sqlite", database=str(root / "redraft.db")))
+        try:
+            database.migrate()
+        except BaseException:
+            database.close()
+            raise
+        return cls(
+            folder=root,
+            database=database,
+            checkpoints=Checkpoints(database, Blobs(root / "checkpoints")),
+            pictures=Pictures(database, Blobs(root / "images")),
+            aliases=Aliases(database),
+            runs=Runs(database),
+            ledger=Ledger(database),
+            lease=TrainingLease(database),
+            stage_files=StageFiles(root / "runs"),
+        )
+
+    def gc(self, *, before: float) -> garbage.Garbage:
+        """Remove blobs that no checkpoint or picture refers to, and half-written files, older than `before`.
+
+        Aliases refer to checkpoints, so what an alias names always stays. Raises StorageError.
+        """
+        folders = {"checkpoints": self.folder / "checkpoints", "pictures": self.folder / "images"}
+        return garbage.collect(self.database, runs=self.folder / "runs", before=before, **folders)
+
+    def close(self) -> None:
+        """Close the database. The files need no closing."""
+        self.database.close()
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
