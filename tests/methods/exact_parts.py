@@ -36,7 +36,9 @@ class LatentReward:
         return self._function(torch.logit(pixels[:, :1])).flatten(1).sum(dim=1)
 
 
-def gaussian(*, trains: Sequence[str] = ("shift",), shape: tuple[int, int, int] = (1, 1, 1), **options) -> ExactBackbone:
+def gaussian(
+    *, trains: Sequence[str] = ("shift",), shape: tuple[int, int, int] = (1, 1, 1), **options
+) -> ExactBackbone:
     """The data of the DRaFT oracle: N(1, 0.5^2)."""
     return ExactBackbone(Mixture(means=(1.0,), variances=(0.25,)), latent_shape=shape, trains=trains, **options)
 

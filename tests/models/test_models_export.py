@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from redraft.core.errors import StorageError, UsageError
 from redraft.core.keys import Key
@@ -104,13 +105,16 @@ def test_an_exported_pipeline_opens_with_the_same_settings(folders: dict[str, Pa
         export_pipeline(backbone, tmp_path / "out")
 
 
-def test_exports_are_the_same_bytes_and_leave_nothing_behind(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_an_exported_lora_keeps_alpha_and_leaves_nothing_else_behind(folders: dict[str, Path], tmp_path: Path) -> None:
     backbone = trained(folders["sd"])
-    contents = [export_lora(backbone, tmp_path / name).read_bytes() for name in ("a", "b")]
-    assert contents[0] == contents[1]
+    with safe_open(export_lora(backbone, tmp_path / "a"), "pt") as file:
+        metadata = json.loads(file.metadata()["lora_adapter_metadata"])
+        assert (metadata["unet.r"], metadata["unet.lora_alpha"]) == (4, 16)
+        assert metadata["unet.target_modules"] == sorted(backbone.lora_targets)
+        assert len(file.keys()) == len(backbone.trainable())
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot write to .*file/under.*: free some space or give a folder"):
         export_lora(backbone, tmp_path / "file" / "under")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "file"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "file"]
     with pytest.raises(UsageError, match="are full weights, not a LoRA: use export_pipeline"):
         export_lora(trained(folders["sd"], full=True), tmp_path / "c")

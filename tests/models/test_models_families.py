@@ -123,7 +123,8 @@ def test_decode_in_chunks_equals_decode_whole_and_has_a_gradient(
     assert leaf.grad is not None
     assert float(leaf.grad.abs().sum()) > 0
     monkeypatch.setattr("redraft.models.backbone.PIXELS_AT_ONCE", 2 * 64 * 64)
-    torch.testing.assert_close(backbone.decode(latents).pixels, whole.detach(), atol=1e-6, rtol=0)
+    # convolution kernels are chosen by batch size, so a split changes the last bits of float32
+    torch.testing.assert_close(backbone.decode(latents).pixels, whole.detach(), atol=1e-5, rtol=0)
 
 
 def test_encode_images_undoes_the_scaling_of_decode(backbone: PipelineBackbone) -> None:

@@ -159,3 +159,7 @@ class Factory(Protocol):
     def method(self, name: str, *, context: MethodContext) -> Method:
         """The method or preset called `name`."""
         ...
+
+    def method_needs(self, name: str) -> str:
+        """What the method called `name` trains on: "prompts", "scored" or "logged"."""
+        ...

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from pydantic import Field
-from scipy import stats
 
 from redraft.core.config import Config
 from redraft.core.errors import UsageError
@@ -92,7 +92,7 @@ def decide(report: Report, policy: GatePolicy | None = None, *, night: int = 1) 
 
 def at_level(measure: Measure, alpha: float) -> tuple[float, float]:
     """The measure's 95 % interval widened to level 1 - alpha, each side by the ratio of normal quantiles."""
-    ratio = float(stats.norm.ppf(1 - alpha / 2) / stats.norm.ppf(0.975))
+    ratio = NormalDist().inv_cdf(1 - alpha / 2) / NormalDist().inv_cdf(0.975)
     return (
         measure.difference - ratio * (measure.difference - measure.low),
         measure.difference + ratio * (measure.high - measure.difference),

@@ -32,8 +32,9 @@ class Pair:
         before, after = self.incumbent, self.candidate
         if [prompt.id for prompt in before.prompts] != [prompt.id for prompt in after.prompts]:
             raise UsageError(
-                f"incumbent and candidate were examined on {len(before.prompts)} and {len(after.prompts)} prompts that are "
-                "not the same: a paired comparison needs the same prompts in the same order; examine both on one suite"
+                f"incumbent and candidate were examined on {len(before.prompts)} and {len(after.prompts)} prompts that "
+                "are not the same: a paired comparison needs the same prompts in the same order; examine both on one "
+                "suite"
             )
         if not np.array_equal(before.group, after.group):
             raise UsageError(
@@ -70,8 +71,8 @@ class Pair:
             bad = np.flatnonzero(mask & ~np.isfinite(values))
             if len(bad):
                 raise NumericsError(
-                    f"{name} gave {values[bad[0]]} for picture {int(bad[0])} of {model}: scores must be finite; mask what "
-                    "was not scored, or mend the scorer"
+                    f"{name} gave {values[bad[0]]} for picture {int(bad[0])} of {model}: scores must be finite; mask "
+                    "what was not scored, or mend the scorer"
                 )
         return self.incumbent.per_prompt(before, mask=mask), self.incumbent.per_prompt(after, mask=mask)
 
@@ -88,11 +89,14 @@ class Pair:
 
 
 def _all_of(count: int, masks: tuple[Mask | None, ...]) -> Mask:
-    return np.logical_and.reduce([np.ones(count, dtype=bool), *(mask for mask in masks if mask is not None)])
+    combined = np.ones(count, dtype=bool)
+    for mask in masks:
+        combined = combined if mask is None else combined & mask
+    return combined
 
 
 def _unlike(name: str, first: str, second: str) -> UsageError:
     return UsageError(
-        f"{name} has the fingerprints {first!r} and {second!r}: scores of unlike scorers are never compared; score both "
-        "models again with one version"
+        f"{name} has the fingerprints {first!r} and {second!r}: scores of unlike scorers are never compared; score "
+        "both models again with one version"
     )

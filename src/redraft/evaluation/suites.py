@@ -22,6 +22,8 @@ from redraft.core.records import Prompt
 from redraft.evaluation.held_out import Split, requests_of, split_of
 from redraft.world import GENEVAL_TASKS, TAIL_TASKS, draw_request, prompt_of
 
+Side = Literal["seen", "unseen"]
+
 _SCENE_TRIES = 100
 
 
@@ -35,13 +37,9 @@ class SuiteContext:
 class WorldSuiteConfig(Config):
     """How many prompts, and which split of combinations."""
 
-    prompts: int = Field(
-        default=512, ge=12, description="held-out prompts of the six tasks, half with unseen combinations"
-    )
+    prompts: int = Field(default=512, ge=12, description="held-out prompts of the six tasks")
     tail: int = Field(default=96, ge=0, description="held-out prompts of the long tail: style, label, scene")
-    training_tail_share: float = Field(
-        default=0.1, ge=0, le=1, description="share of the long tail in training prompts"
-    )
+    training_tail_share: float = Field(default=0.1, ge=0, le=1, description="share of the tail in training")
     split_seed: int = Field(default=0, ge=0, description="which combinations are unseen")
 
 
@@ -105,15 +103,13 @@ class WorldSuite:
                     share -= len(pool)
         return tuple(chosen[index] for index in rng.permutation(len(chosen)))
 
-    def _half(
-        self, rng: np.random.Generator, tasks: Sequence[str], total: int, combination: Literal["seen", "unseen"]
-    ) -> list[Prompt]:
+    def _half(self, rng: np.random.Generator, tasks: Sequence[str], total: int, combination: Side) -> list[Prompt]:
         pools = {task: self._pool(rng, task, combination, held_out=True, scenes=total) for task in tasks}
         available = {task: len(pool) for task, pool in pools.items()}
         if sum(available.values()) < total:
             raise UsageError(
-                f"{total} {combination} prompts of {', '.join(tasks)}: the grammar has {sum(available.values())} held-out "
-                "texts of them; ask for fewer prompts"
+                f"{total} {combination} prompts of {', '.join(tasks)}: the grammar has {sum(available.values())} "
+                "held-out texts of them; ask for fewer prompts"
             )
         shares = even_shares(available, total)
         return [pools[task][index] for task in tasks for index in rng.permutation(available[task])[: shares[task]]]
@@ -122,7 +118,7 @@ class WorldSuite:
         self,
         rng: np.random.Generator,
         task: str,
-        combination: Literal["seen", "unseen"],
+        combination: Side,
         *,
         held_out: bool,
         scenes: int,
@@ -131,9 +127,7 @@ class WorldSuite:
             return self._scenes(rng, scenes, combination, held_out=held_out)
         return _listed(self.config.split_seed, task, combination, held_out)
 
-    def _scenes(
-        self, rng: np.random.Generator, count: int, combination: Literal["seen", "unseen"], *, held_out: bool
-    ) -> tuple[Prompt, ...]:
+    def _scenes(self, rng: np.random.Generator, count: int, combination: Side, *, held_out: bool) -> tuple[Prompt, ...]:
         allowed = self._split.seen_pairs if combination == "seen" else self._split.unseen_pairs
         scenes: dict[str, Prompt] = {}
         for _ in range(_SCENE_TRIES * count):
@@ -172,8 +166,8 @@ class PromptsSuite:
         self._training = tuple(prompt for prompt in distinct if prompt.id not in held_out)
         if len(self._examination) < 2 or not self._training:
             raise UsageError(
-                f"{len(distinct)} distinct prompts give {len(self._examination)} held-out and {len(self._training)} training "
-                f"ones at held_out={config.held_out}: at least 2 and 1 are needed; add prompts"
+                f"{len(distinct)} distinct prompts give {len(self._examination)} held-out and {len(self._training)} "
+                f"training ones at held_out={config.held_out}: at least 2 and 1 are needed; add prompts"
             )
 
     @classmethod
@@ -215,7 +209,7 @@ def even_shares(available: Mapping[str, int], total: int) -> dict[str, int]:
 
 
 def evenly_by_task(prompts: Sequence[Prompt], count: int) -> tuple[int, ...]:
-    """Indices of `count` prompts (at most), as many of each task as possible, rising: which ones to paint several times."""
+    """Rising indices of at most `count` prompts, as evenly over the tasks as can be: which to paint several times."""
     places: dict[str, list[int]] = defaultdict(list)
     for index, prompt in enumerate(prompts):
         places[prompt.tag("task") or "prompts"].append(index)
@@ -229,7 +223,7 @@ def _spread(found: Sequence[int], count: int) -> list[int]:
 
 
 @lru_cache(maxsize=64)
-def _listed(seed: int, task: str, combination: Literal["seen", "unseen"], held_out: bool) -> tuple[Prompt, ...]:
+def _listed(seed: int, task: str, combination: Side, held_out: bool) -> tuple[Prompt, ...]:
     """All prompts of a task other than scene, of one combination, that are (or are not) held out."""
     split: Split = split_of(seed)
     return tuple(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from pydantic import Field
@@ -26,7 +27,7 @@ class Tripwires(Config):
     tolerated_heldout_fall: float = Field(
         default=0.1,
         ge=0,
-        description="fall of the held-out scorer that never trips, in standard deviations over prompts",
+        description="fall of the held-out scorer that never trips, in its std over prompts",
     )
     least_diversity: float = Field(default=0.85, ge=0, le=1, description="diversity relative to the first probe")
     most_drift: float | None = Field(
@@ -143,7 +144,7 @@ def _worth(probe: Probe) -> float:
 
 
 def _check_history(history: tuple[Probe, ...]) -> None:
-    for before, after in zip(history, history[1:], strict=False):
+    for before, after in pairwise(history):
         if after.step <= before.step:
             raise UsageError(f"probe of step {after.step} after step {before.step}: give probes in the order of steps")
     for name in ("trained", "heldout", "oracle", "diversity"):
@@ -177,8 +178,8 @@ def _fall(first: Probe, last: Probe, name: str, limits: Tripwires) -> _Seen | No
     if mean >= -max(noise, tolerated):
         return None
     rule = (
-        f"{_NAMES[name]} fell from {before.mean():.4g} to {now.mean():.4g}, which is beyond noise ({noise:.2g}) and beyond "
-        f"the tolerated fall ({tolerated:.2g}), {_reward(first, last, limits)}"
+        f"{_NAMES[name]} fell from {before.mean():.4g} to {now.mean():.4g}, which is beyond noise ({noise:.2g}) and "
+        f"beyond the tolerated fall ({tolerated:.2g}), {_reward(first, last, limits)}"
     )
     return _Seen(wire=name, before=float(before.mean()), now=float(now.mean()), rule=rule)
 

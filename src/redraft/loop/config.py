@@ -37,6 +37,7 @@ class Adapter(Config):
     kind: Literal["lora", "full"] = "lora"
     rank: int = Field(default=32, ge=1)
     alpha: float = Field(default=32.0, gt=0)
+    targets: tuple[str, ...] | None = Field(default=None, description="endings of layer names; None: those of the family")
 
 
 class Ratings(Config):

@@ -14,8 +14,8 @@ Differs from the paper:
 - Any sampler of the recipe may be used, flow models too; the paper has DDIM with 50 steps and guidance 7.5. Guidance is
   trained through, with gradients in both halves.
 - Line 4 noises the latent again, as written; some public versions re-encode the decoded picture, which is biased.
-- Line 6 is not in the paper: it is NeMo-Aligner's. The reference is asked at the same latents, without gradient; with
-  LV the re-noised steps are differentiated steps as well.
+- Line 6 is not in the paper: it is NeMo-Aligner's, for K = 1. The reference is asked at the same latents; for K > 1
+  its weights are constant but the gradient flows through those latents. With LV the re-noised steps count as well.
 """
 
 from __future__ import annotations
@@ -98,12 +98,16 @@ class Draft:
         loss = -reward.mean()  # line 5
         parts = {"reward": rewards.detach().mean().item()}
         if self.config.kl_coefficient:
-            drift = torch.cat(
-                [
-                    step.squared_drift(context.backbone, recipe=self.recipe, reference=context.reference)
-                    for step in steps
-                ]
-            ).mean()
+            drifts = [
+                step.squared_drift(
+                    context.backbone,
+                    recipe=self.recipe,
+                    reference=context.reference,
+                    checkpointing=self.config.checkpointing,
+                )
+                for step in steps
+            ]
+            drift = torch.cat(drifts).mean()
             loss = loss + self.config.kl_coefficient * drift  # line 6
             parts["kl"] = drift.item()
         return Loss(value=loss, parts=parts)
@@ -168,12 +172,20 @@ class DifferentiatedStep:
     conditioning: Conditioning
     index: int
 
-    def squared_drift(self, backbone: Backbone, *, recipe: Recipe, reference: Parameters) -> torch.Tensor:
+    def squared_drift(
+        self, backbone: Backbone, *, recipe: Recipe, reference: Parameters, checkpointing: bool
+    ) -> torch.Tensor:
         """Mean over C,H,W of the squared distance to the reference's prediction at the same latents, B (line 6)."""
-        with torch.no_grad():
-            expected = denoise(
-                backbone, self.latents, self.conditioning, recipe=recipe, index=self.index, parameters=reference
+
+        def ask(latents: torch.Tensor) -> torch.Tensor:
+            return denoise(
+                backbone, latents, self.conditioning, recipe=recipe, index=self.index, parameters=reference
             ).prediction
+
+        # With K > 1 the latents depend on the weights. Then the reference's answer does as well, and leaving that out
+        # would pull the weights towards latents that the network answers flatly.
+        with torch.set_grad_enabled(self.latents.requires_grad):
+            expected = checkpoint(ask, self.latents, use_reentrant=False) if checkpointing else ask(self.latents)
         return (self.prediction - expected).square().flatten(1).mean(dim=1)
 
 

@@ -169,20 +169,21 @@ class _Training:
                     f"the loss of {type(method).__name__} ({loss.value.item():.4g}) does not depend on the trained "
                     "weights: the backbone must have weights to train, and its prediction must enter the loss"
                 )
-            # Shares may differ by one example between processes; the factor keeps the mean one over the whole batch.
-            (loss.value * (len(rows) * share / len(batch))).backward()  # type: ignore[no-untyped-call]
+            # Processes may hold one example more or less; with this factor their mean is the mean of the whole batch.
+            fraction = len(rows) * share / len(batch)
+            (loss.value * fraction).backward()  # type: ignore[no-untyped-call]
             for name, value in {"loss": loss.value.item(), **loss.parts}.items():
-                parts[name] = parts.get(name, 0.0) + value * len(rows) / len(mine)
-        if processes and share > 1:
-            self._average_gradients(processes)
-            own = torch.tensor(parts["loss"], device=next(iter(self.parameters.values())).device)
-            parts["loss"] = processes.reduce(own, reduction="mean").item()
-        return parts
+                parts[name] = parts.get(name, 0.0) + value * fraction
+        return self._average(parts, processes) if processes and share > 1 else parts
 
-    def _average_gradients(self, processes: Processes) -> None:
+    def _average(self, parts: dict[str, float], processes: Processes) -> dict[str, float]:
+        """Make gradients and named numbers those of the whole batch."""
         for parameter in self.parameters.values():
             gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             parameter.grad = processes.reduce(gradient, reduction="mean")
+        device = next(iter(self.parameters.values())).device
+        numbers = processes.reduce(torch.tensor(list(parts.values()), device=device), reduction="mean")
+        return dict(zip(parts, numbers.tolist(), strict=True))
 
     def _autocast(self) -> contextlib.AbstractContextManager[object]:
         if self.config.autocast == "none":

@@ -51,7 +51,7 @@ def add_noise(
     """Fresh noise at a random level for each picture of `clean` B,C,H,W."""
     timesteps = draw_timesteps(
         key.child("timesteps"), len(clean), distribution=distribution, prediction=backbone.prediction
-    ).to(clean.device)
+    ).to(clean.device, torch.promote_types(clean.dtype, torch.float32))
     noise = key.child("noise").normal(clean.shape).to(clean)
     alpha, sigma = (level.to(clean) for level in backbone.noise_level(timesteps))
     return Noised(

@@ -24,6 +24,7 @@ class TrainableDenoiser:
     """The half of a backbone that holds weights. Without train_lora or train_full there is nothing to train.
 
     denoiser: the UNet or transformer. base: name of the pipeline. part: its folder with the denoiser's own files.
+    base_fingerprint: hash of those files; weights trained on one base fit no other.
     Not for two threads at once: `merged` and `parameters` exchange weights in place.
     """
 
@@ -31,6 +32,7 @@ class TrainableDenoiser:
 
     def __init__(self, denoiser: Any, *, base: str, part: Path) -> None:
         self.denoiser, self.base, self._part = denoiser, base, part
+        self.base_fingerprint = fingerprint(part)
         self.compute_dtype: torch.dtype = denoiser.dtype
         self._trainable: dict[str, torch.nn.Parameter] = {}
         self._reference: dict[str, torch.Tensor] = {}
@@ -106,11 +108,6 @@ class TrainableDenoiser:
     def part_name(self) -> str:
         """The denoiser's name in its pipeline: unet or transformer."""
         return self._part.name
-
-    @property
-    def base_fingerprint(self) -> str:
-        """Hash of the denoiser's files in the base folder: weights trained on one base fit no other."""
-        return fingerprint(self._part)
 
     def weights(self, parameters: Parameters | None = None) -> DenoiserWeights:
         """A copy on the CPU of the trainable weights, or of `parameters` of the same names, as a record to save."""

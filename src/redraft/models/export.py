@@ -43,7 +43,7 @@ def export_lora(backbone: PipelineBackbone, folder: Path, *, parameters: Paramet
         backbone.denoiser, state_dict=dict(weights.parameters), adapter_name=ADAPTER, save_embedding_layers=False
     )
     metadata = backbone.denoiser.peft_config[ADAPTER].to_dict()
-    metadata["target_modules"] = sorted(weights.targets)  # a set there: its order would differ from run to run
+    metadata["target_modules"] = sorted(weights.targets)  # a set there, in no fixed order
     part = backbone.part_name
     with _written(folder, replace=False) as partial:
         backbone.pipeline.save_lora_weights(

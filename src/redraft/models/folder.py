@@ -134,8 +134,11 @@ def load_pipeline(pipeline_class: Any, folder: Path, *, dtype: Any) -> Any:
 
 def fingerprint(folder: Path) -> str:
     """16 hexadecimal digits from evenly spaced slices of the weight files of a folder (a part of a pipeline)."""
+    paths = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
+    if not paths:
+        raise DamagedError(f"{str(folder)!r} holds no weights (*.safetensors): fetch or save the pipeline again")
     digest = hashlib.sha256()
-    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
+    for path in paths:
         size = path.stat().st_size
         digest.update(f"{path.name} {size}".encode())
         with path.open("rb") as file:

@@ -46,7 +46,7 @@ def attach(denoiser: Any, *, rank: int, alpha: float, targets: Sequence[str], ke
     _require_targets(denoiser, targets)
     from peft import LoraConfig
 
-    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets))
+    config = LoraConfig(r=rank, lora_alpha=float(alpha), target_modules=list(targets))
     with torch.random.fork_rng(devices=[]):  # PEFT draws from the global generator; its draws are replaced below
         denoiser.add_adapter(config, adapter_name=ADAPTER)
     for name, layer in layers(denoiser).items():

@@ -49,14 +49,13 @@ def check_backbone(
 def _check_encode(rules: Rules, backbone: Backbone, conditioning: Conditioning, prompts: Sequence[Prompt]) -> bool:
     rows = {f"{half}/{name}": len(value) for half, name, value in _halves(conditioning)}
     fits = bool(conditioning.positive) and all(count == len(prompts) for count in rows.values())
+    if not rules.hold(fits, f"encode gave rows {rows} for {len(prompts)} prompts: every tensor needs one row a prompt"):
+        return False
     alone = backbone.encode(prompts[-1:])
     last = conditioning.take([len(prompts) - 1])
-    same = [distance(a, b) for (_, _, a), (_, _, b) in zip(_halves(alone), _halves(last), strict=True)]
-    rules.hold(
-        max(same, default=0.0) <= TOLERANCE,
-        f"encode gives a prompt another row alone than among others (by {max(same, default=0.0):.2g})",
-    )
-    return rules.hold(fits, f"encode gave rows {rows} for {len(prompts)} prompts: every tensor needs one row a prompt")
+    pairs = zip(_halves(alone), _halves(last), strict=True)
+    apart = max(distance(first, second) for (_, _, first), (_, _, second) in pairs)
+    return rules.hold(apart <= TOLERANCE, f"encode gives a prompt another row alone than among others (by {apart:.2g})")
 
 
 def _check_predict(

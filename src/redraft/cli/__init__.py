@@ -1,0 +1,1 @@
+"""The roof: the command line. The only composition root: here names become things."""

@@ -1,0 +1,247 @@
+"""One cycle of improvement, from prompts to a verdict, as resumable stages. Orchestration only.
+
+    1  rate       (methods that need gradients, without a reward given) ratings of the model's own pictures, a reward
+    2  rounds     collect -> judge -> prepare -> train, with probes and tripwires
+    3  examine    candidate and incumbent paint the same held-out prompts from the same noise
+    4  decide     report, verdict
+    5  promote    the checkpoint enters the store; the champion alias moves when the gate says so
+
+Killed anywhere and resumed, the weights are the same bit for bit on the CPU: every stage is a function of its inputs
+and of named keys, and training goes on from its last saved state.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from redraft.core.errors import UsageError
+from redraft.core.keys import Key
+from redraft.core.protocols import Factory, MethodContext, Scorer
+from redraft.core.records import Checkpoint, Lineage, Prompt, Report, Verdict
+from redraft.core.tensors import Images, Parameters
+from redraft.evaluation import gate
+from redraft.evaluation.compare import compare
+from redraft.evaluation.examined import Examined
+from redraft.loop.config import RunConfig
+from redraft.loop.equipment import Equipment, equip, render_references
+from redraft.loop.examination import Paper, mark, paint_paper, reference_features, set_paper
+from redraft.loop.journal import Clock, Journal, Packed, digest_of
+from redraft.loop.observer import Observer
+from redraft.loop.painting import Painted
+from redraft.loop.probing import Prober
+from redraft.loop.rating import fitted_reward, reward_of
+from redraft.loop.rounds import Rounds, Trained, starting_from
+from redraft.methods.fit import begin
+from redraft.models.checkpoints import decode, encode
+from redraft.store.workspace import Workspace
+
+CODE_VERSION = "0.1.0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a cycle gave."""
+
+    run: str
+    report: Report
+    verdict: Verdict
+    checkpoint: Checkpoint
+    promoted: bool
+    stopped_by: str | None
+    reason: str
+    paper: Paper
+    before: Painted
+    after: Painted
+    incumbent: Examined
+    candidate: Examined
+    rounds: tuple[Trained, ...]
+    reward: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cycle:
+    """One run in a workspace whose training lease is held. `prompts`: the user's own, or None for the picture world."""
+
+    config: RunConfig
+    factory: Factory
+    workspace: Workspace
+    run: str
+    clock: Clock
+    observer: Observer
+    prompts: Sequence[Prompt] | None = None
+
+    def work(self) -> Outcome:
+        """Do all stages that are not done yet, and return the outcome."""
+        config, key = self.config, Key(seed=self.config.seed)
+        self.observer.stage("open", config.model)
+        equipment = equip(config, self.factory, prompts=self.prompts)
+        journal = Journal(workspace=self.workspace, run=self.run, seed=config.seed, clock=self.clock)
+        incumbent_id, incumbent = self._incumbent(equipment, key=key)
+        inputs = {"config": digest_of(config.model_dump(mode="json")), "incumbent": incumbent_id}
+        reward = self._reward(equipment, journal, incumbent, inputs=inputs, key=key)
+        rounds = self._improve(equipment, journal, reward, incumbent, inputs=inputs, key=key)
+        outcome = self._examine(equipment, journal, reward, incumbent, rounds, incumbent_id=incumbent_id, key=key)
+        return outcome
+
+    def _incumbent(self, equipment: Equipment, *, key: Key) -> tuple[str, Parameters]:
+        """The champion's weights, or the base's, loaded into a backbone that is ready to train."""
+        backbone, adapter = equipment.backbone, self.config.adapter
+        live = self.workspace.aliases.current(backbone.base)
+        if live is not None and live.checkpoint:
+            backbone.load_weights(decode(self.workspace.checkpoints.read(live.checkpoint)))
+            return live.checkpoint, {name: value.detach().clone() for name, value in backbone.trainable().items()}
+        if adapter.kind == "lora":
+            backbone.train_lora(
+                rank=adapter.rank, alpha=adapter.alpha, seed_key=key.child("adapter"), targets=adapter.targets
+            )
+        else:
+            backbone.train_full()
+        return "", {name: value.detach().clone() for name, value in backbone.trainable().items()}
+
+    def _reward(
+        self, equipment: Equipment, journal: Journal, incumbent: Parameters, *, inputs: dict[str, str], key: Key
+    ) -> Scorer:
+        if self.config.reward:
+            return reward_of(self.config.reward, self.factory)
+        if self._needs() != "prompts":
+            if equipment.oracle is None:
+                raise UsageError(
+                    "no reward was given, and the oracle cannot read these prompts (they are not of the picture world): "
+                    "name one, for example --reward clip"
+                )
+            return equipment.oracle
+        return fitted_reward(
+            equipment, journal, incumbent, inputs=inputs, key=key.child("ratings"), observer=self.observer
+        )
+
+    def _needs(self) -> str:
+        return self.factory.method_needs(self.config.method)
+
+    def _improve(
+        self,
+        equipment: Equipment,
+        journal: Journal,
+        reward: Scorer,
+        incumbent: Parameters,
+        *,
+        inputs: dict[str, str],
+        key: Key,
+    ) -> tuple[Trained, ...]:
+        context = MethodContext(recipe=equipment.recipe, reward=reward)
+        rounds = Rounds(
+            equipment=equipment,
+            journal=journal,
+            method=self.factory.method(self.config.method, context=context),
+            reward=reward,
+            observer=self.observer,
+            key=key,
+        )
+        prober = Prober(equipment=equipment, reward=reward, key=key.child("prober"), on_probe=self.observer.probe)
+        state = starting_from(begin(equipment.backbone), incumbent)
+        trained: list[Trained] = []
+        inputs = {**inputs, "reward": reward.fingerprint}
+        for number in range(self.config.rounds):
+            if number == 0 and not _finished(journal, "round-0-train"):
+                prober.begin(incumbent)
+            done = rounds.run(number, state=state, prober=prober, inputs=inputs)
+            trained.append(done)
+            state, inputs = done.state, {**inputs, "round": done.digest}
+            if done.stopped_by is not None or done.reason:
+                self.observer.note(done.reason)
+                break
+        return tuple(trained)
+
+    def _examine(
+        self,
+        equipment: Equipment,
+        journal: Journal,
+        reward: Scorer,
+        incumbent: Parameters,
+        rounds: tuple[Trained, ...],
+        *,
+        incumbent_id: str,
+        key: Key,
+    ) -> Outcome:
+        last, exam_key = rounds[-1], key.child("examination")
+        paper = set_paper(equipment, key=exam_key)
+        before = self._painted(equipment, journal, paper, "incumbent", incumbent, incumbent_id, key=exam_key)
+        after = self._painted(equipment, journal, paper, "candidate", last.parameters, last.digest, key=exam_key)
+        self.observer.stage("judge", f"{2 * len(paper.group)} pictures by all examiners")
+        first = mark(equipment, paper, before, model=incumbent_id[:12] or equipment.backbone.base, reward=reward)
+        second = mark(equipment, paper, after, model="candidate", reward=reward)
+        self.observer.stage("compare", f"{len(paper.prompts)} prompts, paired")
+        reference = self._references(equipment, paper, key=exam_key)
+        report = compare(first, second, key=exam_key, suite=equipment.suite.name, reference_features=reference)
+        verdict = gate.decide(report, self.config.gate, night=self._night())
+        if last.stopped_by is not None:
+            verdict = Verdict(decision=verdict.decision, reasons=(last.reason, *verdict.reasons))
+        checkpoint, promoted = self._promote(equipment, reward, last, verdict, incumbent_id=incumbent_id)
+        return Outcome(
+            run=self.run, report=report, verdict=verdict, checkpoint=checkpoint, promoted=promoted,
+            stopped_by=last.stopped_by, reason=last.reason, paper=paper, before=before, after=after, incumbent=first,
+            candidate=second, rounds=rounds, reward=reward.name,
+        )  # fmt: skip
+
+    def _painted(
+        self,
+        equipment: Equipment,
+        journal: Journal,
+        paper: Paper,
+        name: str,
+        parameters: Parameters,
+        digest: str,
+        *,
+        key: Key,
+    ) -> Painted:
+        def make() -> Packed:
+            self.observer.stage("examine", f"{name}: {len(paper.group)} pictures of {len(paper.prompts)} prompts")
+            painted = paint_paper(equipment, paper, parameters=parameters, key=key, on_batch=self.observer.progress)
+            return Packed(tensors={"latents": painted.latents, "pixels": painted.pixels}, facts={})
+
+        inputs = {"weights": digest, "prompts": digest_of([prompt.text for prompt in paper.prompts])}
+        packed, _ = journal.stage(f"examine-{name}", make, inputs=inputs)
+        every = tuple(paper.prompts[index] for index in paper.group)
+        return Painted(prompts=every, latents=packed.tensors["latents"], pixels=packed.tensors["pixels"])
+
+    def _references(self, equipment: Equipment, paper: Paper, *, key: Key):  # type: ignore[no-untyped-def]
+        if equipment.oracle is None:
+            return None
+        count = self.config.examine.reference_pictures
+        images: Images = render_references(paper.prompts, count=count, key=key)
+        return reference_features(equipment.features, images)
+
+    def _night(self) -> int:
+        """How many candidates this workspace has examined, this one included."""
+        finished = [run for run in self.workspace.runs.list() if run.status == "finished" and run.name != self.run]
+        return len(finished) + 1
+
+    def _promote(
+        self, equipment: Equipment, reward: Scorer, last: Trained, verdict: Verdict, *, incumbent_id: str
+    ) -> tuple[Checkpoint, bool]:
+        base = equipment.backbone.base
+        weights = equipment.backbone.weights(last.parameters)
+        lineage = Lineage(
+            parent=incumbent_id,
+            base=base,
+            method=self.config.method,
+            config=json.dumps(self.config.model_dump(mode="json"), sort_keys=True),
+            data_hash=last.digest,
+            reward_fingerprints=(reward.fingerprint,),
+            code_version=CODE_VERSION,
+            seed=self.config.seed,
+            run=self.run,
+        )
+        put = self.workspace.checkpoints.put(encode(weights), kind=weights.kind, lineage=lineage, at=self.clock())
+        if verdict.decision != "promote" or not self.config.promote:
+            self.workspace.aliases.move(base, put.id, alias="challenger", reason=verdict.reasons[0], at=self.clock())
+            return put, False
+        self.workspace.aliases.move(
+            base, put.id, reason=verdict.reasons[0], at=self.clock(), expected=incumbent_id
+        )
+        return put, True
+
+
+def _finished(journal: Journal, stage: str) -> bool:
+    return journal.workspace.ledger.last_finished(journal.run, stage=stage) is not None
