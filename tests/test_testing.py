@@ -114,7 +114,7 @@ class MixesPrompts(Exact):
     def encode(self, prompts: Sequence[Prompt]) -> Conditioning:
         encoded = super().encode(prompts)
         mean = encoded.positive["mean"]
-        return Conditioning(positive={"mean": mean - mean.mean()}, negative=encoded.negative)
+        return Conditioning(positive={"mean": mean - mean[:1]}, negative=encoded.negative)
 
 
 class Dropout(Exact):

@@ -81,7 +81,7 @@ def test_rank_deficient_sets_are_named_and_still_measured() -> None:
 def test_frechet_refuses_what_it_cannot_measure() -> None:
     with pytest.raises(UsageError, match="features of 2 and of 3 dimensions: use one extractor for both sets"):
         frechet_distance(np.eye(3)[:, :2], np.eye(3))
-    with pytest.raises(UsageError, match="features of shape \\(1, 2\\): a covariance needs N,D with N >= 2"):
+    with pytest.raises(UsageError, match=r"features of shape \(1, 2\): a covariance needs N,D with N >= 2"):
         moments(np.zeros((1, 2)))
     with pytest.raises(NumericsError, match="the features of picture 1 are not finite"):
         moments(np.array([[0.0], [np.nan]]))
@@ -119,5 +119,5 @@ def test_saturation_of_plain_pictures() -> None:
     values = saturation(pixels)
     assert values[:, 0] == pytest.approx([1, 0, 0, 0.5])
     assert values[:, 1] == pytest.approx([1, 0, 1, 0])
-    with pytest.raises(UsageError, match="pixels of shape \\(4, 4, 3\\): saturation reads B,3,H,W in 0..1"):
+    with pytest.raises(UsageError, match=r"pixels of shape \(4, 4, 3\): saturation reads B,3,H,W in 0..1"):
         saturation(np.zeros((4, 4, 3)))

@@ -111,5 +111,5 @@ def test_bad_input_is_named() -> None:
         paired_interval(np.array([1.0]), key=KEY)
     with pytest.raises(UsageError, match="1 strata for 2 prompts: give one name per prompt"):
         paired_interval(np.zeros(2), key=KEY, strata=["a"])
-    with pytest.raises(NumericsError, match="prompt 1 has the value \\[inf\\]: only finite values can be compared"):
+    with pytest.raises(NumericsError, match=r"prompt 1 has the value \[inf\]: only finite values can be compared"):
         paired_interval(np.array([0.0, np.inf]), key=KEY)

@@ -94,9 +94,7 @@ def test_keys_choose_and_repeat() -> None:
 
 def test_too_many_prompts_are_refused_with_the_number_there_is() -> None:
     suite = WorldSuite.build(WorldSuite.Config(prompts=5000))
-    with pytest.raises(
-        UsageError, match="2500 unseen prompts of single_object, .*: the grammar has 604 held-out texts"
-    ):
+    with pytest.raises(UsageError, match=r"2500 unseen prompts of .*: the grammar has 604 held-out texts"):
         suite.prompts(Key(seed=0))
     with pytest.raises(UsageError, match="count -1 of training prompts is negative: ask for 0 or more"):
         SUITE.training_prompts(Key(seed=0), -1)
@@ -139,7 +137,5 @@ def test_a_users_prompts_are_split_for_good() -> None:
 
 
 def test_too_few_prompts_are_refused() -> None:
-    with pytest.raises(
-        UsageError, match="1 distinct prompts give .* held-out and .* training ones at held_out=0.5: at"
-    ):
+    with pytest.raises(UsageError, match=r"1 distinct prompts give .* training ones at held_out=0.5: at least"):
         PromptsSuite.build(PromptsSuite.Config(), SuiteContext(prompts=(Prompt(text="a"), Prompt(text="a"))))

@@ -16,14 +16,21 @@ import json, sys
 import torch
 sys.path.insert(0, {folder!r})
 from accelerate import Accelerator
-from test_methods_fit import KEY, Formula, NumericsError, fit, gaussian, numbers, plain, quadratic
+from exact_parts import gaussian
+from formula_parts import Formula, numbers, plain, quadratic
+from redraft.core.errors import NumericsError
+from redraft.core.keys import Key
+from redraft.methods.fit import fit
+
+KEY = Key(seed=41)
 
 accelerator = Accelerator(cpu=True)
 
 def run(formula, processes):
     examples, config = numbers([0.5, -1.0, 2.0, 4.0, 8.0]), plain(steps=4, batch_size=5, micro_batch=2)
     result = fit(Formula(formula), gaussian(), examples, config=config, key=KEY, processes=processes)
-    return result.state.policy["shift"].item(), [[log.loss, log.parts["double"], log.gradient_norm] for log in result.log]
+    logs = [[log.loss, log.parts["double"], log.gradient_norm] for log in result.log]
+    return result.state.policy["shift"].item(), logs
 
 def broken(shift, examples, step):
     bad = step == 1 and accelerator.process_index == 1

@@ -1,0 +1,137 @@
+"""`redraft improve` and `redraft train`: one cycle of the loop, with progress, a table, a page and a verdict."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from redraft.cli import options
+from redraft.cli.options import DEFAULT_WORKSPACE, merged, parse_rewards, print_json, read_config, run_config
+
+if TYPE_CHECKING:
+    from redraft.loop.config import RunConfig
+
+Method = Annotated[str | None, typer.Option("--method", help="nft, sft, draft, or a preset such as draft-1, draft-lv.")]
+Reward = Annotated[list[str] | None, typer.Option("--reward", help="NAME[=WEIGHT]; repeatable. A folder works too.")]
+TrainSteps = Annotated[int | None, typer.Option("--train-steps", help="Optimizer steps of each round.")]
+Rounds = Annotated[int | None, typer.Option("--rounds", help="Rounds of collect, judge and train.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the latest unfinished run (or --run NAME).")]
+RunName = Annotated[str | None, typer.Option("--run", help="With --resume: which run.")]
+PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print the whole resolved configuration and stop.")]
+NoPromote = Annotated[bool, typer.Option("--no-promote", help="Never move the champion, whatever the verdict.")]
+
+
+def improve(
+    workspace: options.Workspace = DEFAULT_WORKSPACE,
+    model: options.Model = None,
+    method: Method = None,
+    reward: Reward = None,
+    prompts: options.Prompts = None,
+    seed: options.Seed = None,
+    steps: options.Steps = None,
+    train_steps: TrainSteps = None,
+    rounds: Rounds = None,
+    config: options.Config = None,
+    resume: Resume = False,
+    run: RunName = None,
+    no_promote: NoPromote = False,
+    print_config: PrintConfig = False,
+    as_json: options.Json = False,
+) -> None:
+    """Post-train the model on a reward, examine it against the incumbent, and promote it if it is proven better.
+
+    Example: redraft improve --model builtin:sd3 --method nft
+    """
+    given: dict[str, Any] = {
+        "model": model, "method": method, "seed": seed, "reward": parse_rewards(reward), "rounds": rounds,
+        "prompts": None if prompts is None else str(prompts), "sampling": {"steps": steps},
+        "fit": {"steps": train_steps}, "promote": False if no_promote else None,
+    }  # fmt: skip
+    _command(given, "improve", workspace=workspace, config=config, resume=resume or run is not None, run=run,
+             print_config=print_config, as_json=as_json)  # fmt: skip
+
+
+def train(
+    method: Annotated[str, typer.Argument(help="nft, sft, draft, or a preset such as draft-lv.")],
+    workspace: options.Workspace = DEFAULT_WORKSPACE,
+    model: options.Model = None,
+    reward: Reward = None,
+    prompts: options.Prompts = None,
+    seed: options.Seed = None,
+    steps: options.Steps = None,
+    train_steps: TrainSteps = None,
+    rounds: Rounds = None,
+    config: options.Config = None,
+    print_config: PrintConfig = False,
+    as_json: options.Json = False,
+) -> None:
+    """Post-train with one method and examine the result, without ever moving the champion.
+
+    Example: redraft train draft-lv --reward clip --train-steps 40
+    """
+    given: dict[str, Any] = {
+        "model": model, "method": method, "seed": seed, "reward": parse_rewards(reward), "rounds": rounds,
+        "prompts": None if prompts is None else str(prompts), "sampling": {"steps": steps},
+        "fit": {"steps": train_steps}, "promote": False,
+    }  # fmt: skip
+    _command(given, "train", workspace=workspace, config=config, resume=False, run=None, print_config=print_config,
+             as_json=as_json)  # fmt: skip
+
+
+def _command(
+    given: Mapping[str, Any],
+    kind: str,
+    *,
+    workspace: Path,
+    config: Path | None,
+    resume: bool,
+    run: str | None,
+    print_config: bool,
+    as_json: bool,
+) -> None:
+    began = time.monotonic()
+    resolved = None if resume else run_config(
+        read_config(config), given=given, source="the command line" if config is None else str(config)
+    )  # fmt: skip
+    if print_config and resolved is not None:
+        print_json(resolved.model_dump(mode="json"))
+        return
+    summary = run_cycle(resolved, kind=kind, workspace=workspace, run=run, as_json=as_json, began=began)
+    if as_json:
+        print_json(summary)
+
+
+def run_cycle(
+    config: RunConfig | None, *, kind: str, workspace: Path, run: str | None, as_json: bool, began: float
+) -> dict[str, Any]:
+    """Run (or, with config None, resume) a cycle in a workspace; draws progress and returns the JSON summary."""
+    from redraft.cli.factory import PluginFactory
+    from redraft.cli.results import show, summarise, write_page
+    from redraft.cli.screen import ERRORS, Screen
+    from redraft.loop.cycle import Cycle
+    from redraft.loop.lifecycle import begin_run, finish_run, held_lease
+    from redraft.prompts.corpora import read_prompts
+    from redraft.store.workspace import Workspace
+
+    with Workspace.open(workspace) as space, held_lease(space, clock=time.time) as keep:
+        entry, resolved = begin_run(space, config, kind=kind, run=run, clock=time.time)
+        keep(entry.name)
+        texts = None if resolved.prompts is None else read_prompts(Path(resolved.prompts))
+        factory = PluginFactory(device=resolved.device, methods=resolved.methods, scorers=resolved.scorers)
+        with Screen(quiet=as_json) as screen, finish_run(space, entry.name, clock=time.time) as finished:
+            outcome = Cycle(
+                config=resolved, factory=factory, workspace=space, run=entry.name, clock=time.time, observer=screen,
+                prompts=texts,
+            ).work()  # fmt: skip
+            seconds = time.monotonic() - began
+            summary = summarise(outcome, config=resolved, seconds=seconds)
+            page = write_page(space, outcome, config=resolved, seconds=seconds)
+            finished(json.dumps(summary))
+        if not as_json:
+            show(outcome, seconds=seconds, page=page, console=ERRORS)
+    return merged(summary, {"report": str(page)})

@@ -1,0 +1,58 @@
+"""The `redraft` command: gathers the commands, turns errors into messages and exit codes. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from redraft import __version__
+from redraft.cli import doctor, evaluate, generate, improve, models, runs
+from redraft.core.errors import RedraftError
+
+app = typer.Typer(
+    name="redraft",
+    help="A text-to-image system that learns from the people who use it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command("improve")(improve.improve)
+app.command("train")(improve.train)
+app.command("generate")(generate.generate)
+app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(evaluate.compare)
+app.command("doctor")(doctor.doctor)
+app.add_typer(models.app, name="models")
+app.add_typer(runs.app, name="runs")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"redraft {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    debug: bool = typer.Option(False, "--debug", help="Print tracebacks instead of messages."),
+) -> None:
+    """A text-to-image system that learns from the people who use it."""
+    del version, debug
+
+
+def run() -> None:
+    """Entry point. Exit codes: 0 done, 1 failed, 2 wrong usage. Ctrl-C: 130; what was done so far can be resumed."""
+    debug = "--debug" in sys.argv
+    try:
+        app()
+    except RedraftError as error:
+        if debug:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("interrupted: go on with `redraft improve --resume`", err=True)
+        sys.exit(130)

@@ -1,0 +1,84 @@
+"""Options that several commands share, and how a run's configuration is put together. Runs nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from redraft.core.config import build, read_toml
+from redraft.core.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from redraft.loop.config import RunConfig
+
+Workspace = Annotated[Path, typer.Option("--workspace", "-w", help="Folder that holds runs, checkpoints and aliases.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
+Model = Annotated[str | None, typer.Option("--model", "-m", help="builtin:sd, builtin:sd3, a pipeline folder or hub id.")]
+Config = Annotated[Path | None, typer.Option("--config", "-c", help="TOML file of the run.")]
+Prompts = Annotated[Path | None, typer.Option("--prompts", help="Your prompts: txt, jsonl or PartiPrompts tsv.")]
+Steps = Annotated[int | None, typer.Option("--steps", help="Sampling steps (default: the model's own).")]
+Guidance = Annotated[float | None, typer.Option("--guidance", help="Guidance scale; 1 means none.")]
+
+DEFAULT_WORKSPACE = Path("redraft-workspace")
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object on stdout."""
+    typer.echo(json.dumps(value, indent=2))
+
+
+def read_config(path: Path | None) -> dict[str, Any]:
+    """The tables of a TOML file; empty for None. Raises UsageError when it cannot be read, ConfigError when it is no TOML."""
+    if path is None:
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"configuration {str(path)!r} cannot be read ({error}): give a UTF-8 TOML file") from error
+    return read_toml(text, source=str(path))
+
+
+def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables merged key by key, later layers winning; a value None leaves the earlier one."""
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            if isinstance(value, Mapping):
+                # A reward is a choice of scorers, not options to be completed.
+                result[name] = dict(value) if name == "reward" else merged(result.get(name, {}), value)
+            elif value is not None:
+                result[name] = value
+    return result
+
+
+def run_config(file: Mapping[str, Any], *, given: Mapping[str, Any], source: str) -> RunConfig:
+    """The resolved configuration: the house's recipe for model and method, the file, the command line, in this order."""
+    from redraft.loop.config import RunConfig
+    from redraft.loop.recipes import recipe_for
+
+    chosen = merged(file, given)
+    defaults = RunConfig()
+    model, method = chosen.get("model", defaults.model), chosen.get("method", defaults.method)
+    if not isinstance(model, str) or not isinstance(method, str):
+        raise ConfigError(f"{source}: model = {model!r}, method = {method!r}: both are names in quotes")
+    return build(RunConfig, merged(recipe_for(model, method), chosen), source=source)
+
+
+def parse_rewards(texts: Sequence[str] | None) -> dict[str, float] | None:
+    """`NAME[=WEIGHT]` options as a mapping; None when there are none. Raises UsageError for a bad weight or a repeat."""
+    if not texts:
+        return None
+    from redraft.rewards.blend import parse_reward
+
+    rewards: dict[str, float] = {}
+    for text in texts:
+        name, weight = parse_reward(text)
+        if name in rewards:
+            raise UsageError(f"--reward {name} was given twice: name each reward once")
+        rewards[name] = weight
+    return rewards

@@ -1,0 +1,133 @@
+"""What is registered works and is documented; what is documented is true. Not the place for tests of behaviour."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+from test_house import ROOT, imports, sources
+
+from redraft.core import plugins
+from redraft.methods.presets import PRESETS
+
+KINDS: tuple[plugins.Kind, ...] = get_args(plugins.Kind)
+REGISTERED = [(kind, name) for kind in KINDS for name in plugins.names(kind)]
+# Import names that differ from the names of their packages.
+PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "markupsafe": "jinja2"}
+
+
+def page(name: str) -> str:
+    path = ROOT / "docs" / name
+    assert path.is_file(), f"docs/{name} is missing"
+    return path.read_text(encoding="utf-8")
+
+
+def declared() -> dict[str, Any]:
+    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project
+
+
+def as_toml(value: object) -> str:
+    """A default as one writes it in a configuration file; TOML has no None, so a page says `unset`."""
+    if value is None:
+        return "unset"
+    return json.dumps(value) if isinstance(value, str | bool) else str(value)
+
+
+def test_every_kind_of_plug_in_has_one() -> None:
+    assert {kind for kind, _ in REGISTERED} == set(KINDS)
+
+
+@pytest.mark.parametrize(("kind", "name"), REGISTERED)
+def test_a_plug_in_loads_and_can_be_built_from_a_typed_configuration(kind: plugins.Kind, name: str) -> None:
+    plugin = plugins.load(kind, name)
+    assert issubclass(plugin.Config, BaseModel)
+    assert plugin.Config.model_config.get("extra") == "forbid", "unknown keys of its configuration must be errors"
+    assert plugin.Config.model_config.get("frozen"), "its configuration must be frozen"
+    assert callable(plugin.build)
+
+
+@pytest.mark.parametrize("name", plugins.names("method"))
+def test_a_method_has_a_page_with_its_options_and_their_defaults(name: str) -> None:
+    text = page(f"methods/{name}.md")
+    rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]*)` \|", text, flags=re.MULTILINE))
+    fields = plugins.load("method", name).Config.model_fields
+    assert rows == {option: as_toml(field.default) for option, field in fields.items()}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_stands_on_the_page_of_its_method(preset: str) -> None:
+    method, values = PRESETS[preset]
+    rows = [line for line in page(f"methods/{method}.md").splitlines() if line.startswith(f"| `{preset}` |")]
+    assert len(rows) == 1
+    for option, value in values.items():
+        assert f"`{option} = {as_toml(value)}`" in rows[0]
+
+
+@pytest.mark.parametrize("name", plugins.names("scorer"))
+def test_a_scorer_is_described(name: str) -> None:
+    assert re.search(rf"^## .*`{re.escape(name)}`", page("rewards.md"), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(("kind", "name"), [entry for entry in REGISTERED if entry[0] in ("backbone", "suite")])
+def test_a_backbone_or_suite_is_named_in_the_architecture(kind: plugins.Kind, name: str) -> None:
+    assert f"`{name}`" in page("architecture.md"), f"the {kind} {name!r} is not described"
+
+
+def test_every_room_stands_in_the_architecture() -> None:
+    text = page("architecture.md")
+    rooms = {path.relative_to(ROOT / "src" / "redraft").parts[0].removesuffix(".py") for path in sources("src")}
+    missing = [room for room in sorted(rooms - {"__init__", "__main__"}) if f"| `{room}` |" not in text]
+    assert not missing, f"rooms that the table of docs/architecture.md does not have: {missing}"
+
+
+def test_every_dependency_is_explained_and_every_import_declared() -> None:
+    project = declared()
+    needed = {re.split(r"[\[<>=;~! ]", line)[0] for line in project["dependencies"]}
+    tools = {re.split(r"[\[<>=;~! ]", line)[0] for line in project["optional-dependencies"]["dev"]}
+    text = page("dependencies.md")
+    unexplained = [name for name in sorted(needed | tools) if f"| {name} |" not in text]
+    assert not unexplained, f"docs/dependencies.md does not say what these are for: {unexplained}"
+    imported = {
+        PACKAGES.get(package, package)
+        for path in sources("src")
+        for package in [name.split(".")[0] for name, _, _ in imports(path)]
+        if package not in sys.stdlib_module_names and package != "redraft"
+    }
+    assert imported <= needed, f"imported, but not among the dependencies: {sorted(imported - needed)}"
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    pages = [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "CHANGELOG.md",
+        *sorted((ROOT / "docs").rglob("*.md")),
+    ]
+    broken = [
+        f"{path.relative_to(ROOT)} -> {target}"
+        for path in pages
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+        if "://" not in target and not (path.parent / target).exists()
+    ]
+    assert not broken, f"links to nothing: {broken}"
+
+
+def test_nothing_names_the_machine_it_was_written_on() -> None:
+    """Paths of one machine mean nothing on another."""
+    folders = ("/" + "work/", "/" + "root/", "/" + "home/", "/" + "opt/")
+    texts = [path for path in sources("src", "scripts", "tests") if path != Path(__file__)]
+    texts += [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "Makefile"]
+    found = [
+        f"{path.relative_to(ROOT)}: {folder}"
+        for path in texts
+        for folder in folders
+        if re.search(rf"(?<![\w.~/])[\"'( `]?{folder}\w", path.read_text(encoding="utf-8"))
+    ]
+    assert not found, f"machine paths: {found}"
