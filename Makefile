@@ -18,6 +18,7 @@ help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## create .venv and install redraft with its development tools
+	@echo "ready: $(BIN)/redraft"
 
 $(STAMP): pyproject.toml constraints-cpu.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -34,23 +35,23 @@ $(STAMP): pyproject.toml constraints-cpu.txt
 	       "'make clean' and try again" >&2; exit 1; }
 	@touch $@
 
-improve: setup ## run the main job in ./redraft-workspace; options through ARGS="--model builtin:sd"
+improve: $(STAMP) ## run the main job in ./redraft-workspace; options through ARGS="--model builtin:sd"
 	@$(BIN)/redraft improve --workspace ./redraft-workspace $(ARGS)
 
-test: setup ## run the tests; a part of them through ARGS="tests/diffusion"
+test: $(STAMP) ## run the tests; a part of them through ARGS="tests/diffusion"
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-check: setup ## format, lint, types, walls of the house: under two minutes
+check: $(STAMP) ## format, lint, types, walls of the house: under two minutes
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: setup ## rewrite the sources as `check` wants them
+format: $(STAMP) ## rewrite the sources as `check` wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-benchmark: setup ## print the table of speed and memory ratios; options through ARGS
+benchmark: $(STAMP) ## print the table of speed and memory ratios; options through ARGS
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove .venv and caches; never a workspace

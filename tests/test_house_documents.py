@@ -14,6 +14,8 @@ from pydantic import BaseModel
 from test_house import ROOT, imports, sources
 
 from redraft.core import plugins
+from redraft.core.config import build, read_toml
+from redraft.loop.config import RunConfig
 from redraft.methods.presets import PRESETS
 
 KINDS: tuple[plugins.Kind, ...] = get_args(plugins.Kind)
@@ -131,3 +133,11 @@ def test_nothing_names_the_machine_it_was_written_on() -> None:
         if re.search(rf"(?<![\w.~/])[\"'( `]?{folder}\w", path.read_text(encoding="utf-8"))
     ]
     assert not found, f"machine paths: {found}"
+
+
+def test_the_example_configuration_is_one() -> None:
+    """Unknown keys and wrong types would raise; so do options of its method that do not exist."""
+    values = read_toml((ROOT / "examples" / "improve.toml").read_text(encoding="utf-8"), source="examples/improve.toml")
+    config = build(RunConfig, values, source="examples/improve.toml")
+    for name, options in config.methods.items():
+        build(plugins.load("method", name).Config, options, source=f"[methods.{name}]")

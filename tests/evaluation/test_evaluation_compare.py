@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from evaluation_examples import KEY, examined_pair, prompts_of_suite
 
-from examples import KEY, examined_pair, prompts_of_suite
 from redraft.core.errors import NumericsError, UsageError
 from redraft.core.records import Prompt
 from redraft.evaluation.compare import compare
@@ -104,6 +104,32 @@ def test_frechet_notes_too_few_pictures() -> None:
     reference = np.random.default_rng(2).normal(size=(300, 400))
     report = compare(*wide, key=KEY, suite="world", reference_features=reference, frechet_resamples=2)
     assert "frechet: only 216 pictures for 400 feature dimensions" in report.notes[0]
+
+
+def test_the_frechet_interval_covers_no_difference() -> None:
+    # Two models of one distribution, sharing half of their luck: the true difference is 0. 200 repetitions give a
+    # coverage of 95 % a standard error of 1.5 points.
+    rng = np.random.default_rng(0)
+    prompts = tuple(Prompt(text=str(number)) for number in range(100))
+    hits = 0
+    for repetition in range(200):
+        reference, shared = rng.normal(size=(200, 3)), rng.normal(size=(100, 3))
+        models = [
+            Examined(
+                model="m",
+                prompts=prompts,
+                group=np.arange(100),
+                features=np.sqrt(0.5) * (shared + rng.normal(size=(100, 3))),
+            )
+            for _ in range(2)
+        ]
+        report = compare(
+            *models, key=KEY.child(repetition), suite="s", reference_features=reference, frechet_resamples=80
+        )
+        row = report.measure("frechet")
+        assert row is not None
+        hits += row.low <= 0 <= row.high
+    assert 0.90 <= hits / 200 <= 0.99
 
 
 def test_single_pictures_give_a_note_in_place_of_diversity() -> None:

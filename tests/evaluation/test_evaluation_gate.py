@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from evaluation_examples import diversity_row, measure, report
 
-from examples import diversity_row, measure, report
 from redraft.core.errors import UsageError
 from redraft.evaluation.gate import GatePolicy, at_level, decide, level
 
@@ -124,7 +124,7 @@ def test_a_later_night_asks_for_more() -> None:
 
 def test_false_promotions_over_thirty_nights_stay_below_five_per_cent() -> None:
     # 1,000 workspaces whose candidates are all exactly as good as the incumbent. The expected share is at most 2.5 %
-    # (two-sided intervals), with a standard error of 0.5 points. Promoting at plain 95 % would give 1 - 0.975^30 = 53 %.
+    # (two-sided intervals), with a standard error of 0.5 points. Promoting at plain 95 % gives 1 - 0.975^30 = 53 %.
     rng = np.random.default_rng(0)
     errors = 0.02 * rng.normal(size=(1000, 30))
     promoted = naive = 0

@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from evaluation_examples import KEY, diversity_row, examined_pair, measure, prompts_of_suite, report
 from PIL import Image
 
-from examples import KEY, diversity_row, examined_pair, measure, prompts_of_suite, report
 from redraft.core.errors import UsageError
 from redraft.evaluation.compare import compare
 from redraft.evaluation.drawing import curve_svg, interval_svg, picture_uri
@@ -101,9 +101,12 @@ def test_the_page_is_well_formed_and_complete() -> None:
     for row in table(REPORT):
         assert row.label in words
         assert row.interval in words
-    for text in ("The reward that was trained", "proves nothing and decides nothing", "144 of 144 prompts (100.0 %)",
-                 FACTS.command, FACTS.run, "9f31c0ab", "2 CPU cores", "4.1 min", "fingerprint of clip-heldout", "0.4656",
-                 "Of these 12, the oracle finds 6 right before and 9 right after."):  # fmt: skip
+    expected = (
+        "The reward that was trained", "proves nothing and decides nothing", "144 of 144 prompts (100.0 %)", "9f31c0ab",
+        FACTS.command, FACTS.run, "2 CPU cores", "4.0 min", "fingerprint of clip-heldout", "0.4656",
+        "Of these 12, the oracle finds 6 right before and 9 right after.",
+    )  # fmt: skip
+    for text in expected:
         assert text in words
     tags = [tag for tag, _ in page.seen]
     assert tags.count("img") == 24
@@ -176,11 +179,11 @@ def test_the_table_speaks_in_points_and_orders_by_role() -> None:
     roles = [row.measure.role for row in rows]
     assert roles == sorted(roles, key=["oracle", "unseen", "trained", "diversity", "distance"].index)
     names = [row.measure.name for row in rows]
-    assert names[:4] == ["oracle", "oracle/seen", "oracle/unseen", "oracle/clauses"]
-    assert names.index("oracle/scene") == 12
+    assert names[:5] == ["oracle", "oracle/seen", "oracle/unseen", "oracle/clauses", "oracle/single_object"]
+    assert names[10:13] == ["oracle/style", "oracle/label", "oracle/scene"]
     row = table(report(measure(difference=0.1234, error=0.01)))[0]
     assert (row.before, row.after, row.change, row.interval, row.outcome) == (
-        "50.0 %", "62.3 %", "+12.3 points", "+10.4 to +14.3 points", "better",
+        "50.0 %", "62.3 %", "+12.3 points", "+10.4 to +14.3", "better",
     )  # fmt: skip
     score = measure("clip", difference=-0.01234, error=0.001, role="unseen", unit="score")
     row = table(report(score))[0]
@@ -198,7 +201,7 @@ def test_an_outcome_is_claimed_only_by_the_whole_interval() -> None:
 
 def test_the_bar_is_drawn_to_scale() -> None:
     drawing = interval_svg(measure(difference=0.1, error=0.05 / 1.959964), reach=0.2)
-    middle, full = 110, 102
+    middle, full = 75, 67
     assert f'cx="{middle + full / 2:.1f}"' in drawing
     assert f'x="{middle + full / 4:.1f}" y="7.0" width="{full / 2:.1f}"' in drawing
     assert 'class="bar better"' in drawing

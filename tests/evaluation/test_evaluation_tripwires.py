@@ -54,12 +54,12 @@ def test_reward_hacking_is_named_as_such() -> None:
 
 
 def test_the_measured_hacking_cases_are_caught_nearly_always() -> None:
-    # 37 % -> 25 % on 256 pictures is about 4 paired standard errors here, against a threshold of 2.33.
-    caught = sum(
-        check((probe(0, reward=0.32, oracle=0.37, seed=seed), probe(20, reward=0.41, oracle=0.25, seed=seed)))
-        is not None
+    # 37 % -> 25 % on 256 pictures is about 4 paired standard errors here, against a threshold of 2.3.
+    histories = [
+        (probe(0, reward=0.32, oracle=0.37, seed=seed), probe(20, reward=0.41, oracle=0.25, seed=seed))
         for seed in range(60)
-    )
+    ]
+    caught = sum(check(history) is not None for history in histories)
     assert caught >= 54
 
 
@@ -71,13 +71,14 @@ def test_plain_damage_trips_without_a_rising_reward() -> None:
 
 
 def test_false_alarms_are_rare() -> None:
-    # Nothing changes but noise, in ten probes each. 1 % one-sided per probe and wire, two wires with noise (the oracle's
-    # tolerance of 2 points and the held-out scorer's of 0.1 deviations make most of them rarer): well below 15 %.
+    # Nothing changes but noise, in ten probes each. At most 5 % of the runs may trip; 200 runs have a standard error of
+    # 1.5 points, so more than 9 % would be 2.6 standard errors too many.
+    limits = Tripwires(tolerated_oracle_fall=0, tolerated_heldout_fall=0, least_diversity=1)
     alarms = 0
-    for seed in range(100):
+    for seed in range(200):
         history = tuple(probe(step, reward=0.3, oracle=0.37, seed=seed) for step in range(0, 110, 10))
-        alarms += any(check((history[0], later)) is not None for later in history[1:])
-    assert alarms <= 15
+        alarms += any(check(history[:stop], limits) is not None for stop in range(2, 12))
+    assert alarms <= 18
 
 
 def test_a_falling_held_out_scorer_trips() -> None:
@@ -106,10 +107,10 @@ def test_falling_diversity_trips_below_the_limit() -> None:
     ("change", "wire", "words"),
     [
         ({"drift": 0.2}, "drift", "drift from the base is 0.2, above the limit 0.1"),
-        ({"saturation": 0.5}, "saturation", "mean colour saturation rose from 0.300 to 0.500, by more than the limit 0.150"),
+        ({"saturation": 0.5}, "saturation", "saturation rose from 0.300 to 0.500, by more than the limit 0.150"),
         ({"clipped": 0.4}, "clipped", "the share of clipped values rose from 0.010 to 0.400"),
         ({"near_identical": 0.5}, "near_identical", "the share of near-identical pictures rose from 0.000 to 0.500"),
-        ({"drift": float("nan")}, "non_finite", "drift holds NaN or infinity, and every measured number must be finite"),
+        ({"drift": float("nan")}, "non_finite", "drift holds NaN or infinity, and every measured number"),
         ({"trained": np.full(COUNT, np.inf)}, "non_finite", "trained holds NaN or infinity"),
     ],
 )  # fmt: skip

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Workspace = Annotated[Path, typer.Option("--workspace", "-w", help="Folder that holds runs, checkpoints and aliases.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
-Model = Annotated[str | None, typer.Option("--model", "-m", help="builtin:sd, builtin:sd3, a pipeline folder or hub id.")]
+Model = Annotated[
+    str | None, typer.Option("--model", "-m", help="builtin:sd, builtin:sd3, a pipeline folder or hub id.")
+]
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="TOML file of the run.")]
 Prompts = Annotated[Path | None, typer.Option("--prompts", help="Your prompts: txt, jsonl or PartiPrompts tsv.")]
 Steps = Annotated[int | None, typer.Option("--steps", help="Sampling steps (default: the model's own).")]

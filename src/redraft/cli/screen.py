@@ -71,21 +71,21 @@ class Screen:
 
 
 def measures_table(report: Report, verdict: Verdict | None) -> Table:
-    """Before and after with paired intervals, grouped by role."""
-    table = Table(title=f"{report.candidate} against {report.incumbent}: {report.scored} of {report.prompts} prompts")
-    for name in ("metric", "role", "before", "after", "difference", "95 % interval"):
-        table.add_column(name, justify="left" if name in ("metric", "role") else "right")
-    for row in report.measures:
-        factor, digits, unit = (100, 1, " %") if row.unit == "share" else (1, 3, "")
-        show = lambda value, sign="": f"{factor * value:{sign}.{digits}f}{unit}"  # noqa: E731
-        better = row.good * row.low > 0 if row.good > 0 else row.high < 0
-        worse = row.high < 0 if row.good > 0 else row.low > 0
-        style = "green" if better else "red" if worse else ""
-        role = "trained on" if row.role == "trained" else row.role
-        table.add_row(
-            row.name, role, show(row.incumbent), show(row.candidate), f"[{style}]{show(row.difference, '+')}[/]" if style
-            else show(row.difference, "+"), f"{show(row.low, '+')} .. {show(row.high, '+')}",
-        )  # fmt: skip
+    """Before and after with paired 95 % intervals; green where the whole interval is good, red where it is bad."""
+    from redraft.evaluation.table import ROLE_TITLES, table
+
+    title = f"{report.candidate} against {report.incumbent} on {report.scored} of {report.prompts} prompts"
+    drawn = Table(title=title, title_justify="left")
+    for name in ("what", "before", "after", "change", "95 % interval"):
+        drawn.add_column(name, justify="left" if name == "what" else "right")
+    colours = {"better": "green", "worse": "red", "unclear": ""}
+    role = None
+    for row in table(report):
+        if row.measure.role != role:
+            role = row.measure.role
+            drawn.add_section()
+            drawn.add_row(f"[bold]{ROLE_TITLES[role]}[/bold]")
+        drawn.add_row(row.label, row.before, row.after, row.change, row.interval, style=colours[row.outcome])
     if verdict is not None:
-        table.caption = f"{verdict.decision.upper()}: {verdict.reasons[0]}"
-    return table
+        drawn.caption = f"{verdict.decision.upper()}: {verdict.reasons[0]}"
+    return drawn

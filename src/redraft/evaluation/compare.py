@@ -61,9 +61,6 @@ def compare(
     scored, total = int(pair.complete().sum()), len(incumbent.prompts)
     if scored < total:
         notes.append(f"{total - scored} of {total} prompts lack a score of some scorer")
-    fingerprints = {head.name: head.fingerprint for head in incumbent.heads}
-    if incumbent.feature_fingerprint:
-        fingerprints["features"] = incumbent.feature_fingerprint
     return Report(
         suite=suite,
         incumbent=incumbent.model,
@@ -71,7 +68,7 @@ def compare(
         prompts=total,
         scored=scored,
         measures=tuple(rows),
-        fingerprints=fingerprints,
+        fingerprints=incumbent.fingerprints,
         notes=tuple(notes),
     )
 

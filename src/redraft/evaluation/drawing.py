@@ -18,7 +18,7 @@ from redraft.core.errors import UsageError
 from redraft.core.records import Measure
 from redraft.evaluation.table import outcome_of
 
-_BAR_WIDTH, _BAR_HEIGHT = 220, 22
+_BAR_WIDTH, _BAR_HEIGHT = 150, 22
 _PANEL_WIDTH, _PANEL_HEIGHT = 360, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 14, 28
 

@@ -85,6 +85,12 @@ class Examined:
         """The task of every prompt: its tag `task:NAME`, or 'prompts' for prompts without one."""
         return tuple(prompt.tag("task") or "prompts" for prompt in self.prompts)
 
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """The fingerprint of every head, and of the feature extractor as `features`."""
+        features = {"features": self.feature_fingerprint} if self.feature_fingerprint else {}
+        return {head.name: head.fingerprint for head in self.heads} | features
+
     def per_prompt(self, values: FloatArray, *, mask: NDArray[np.bool_] | None = None) -> FloatArray:
         """Mean over the pictures of each prompt of values N: P, NaN for prompts without a picture under the mask."""
         chosen = np.ones(len(self.group), dtype=bool) if mask is None else mask

@@ -5,7 +5,6 @@ It measures nothing (see `compare`) and moves nothing: the loop acts on the verd
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -14,6 +13,7 @@ from pydantic import Field
 from redraft.core.config import Config
 from redraft.core.errors import UsageError
 from redraft.core.records import Measure, Report, Verdict
+from redraft.evaluation.statistics import spending
 
 _SAFETY = "safety"
 
@@ -40,7 +40,7 @@ def level(night: int, *, total: float = 0.05) -> float:
     """
     if night < 1:
         raise UsageError(f"night {night}: nights are counted from 1")
-    return total * 6 / (math.pi**2 * night**2)
+    return spending(night, total=total)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -141,7 +141,7 @@ def render(
 def summary(report: Report, facts: RunFacts) -> tuple[str, ...]:
     """What happened, in a few plain sentences."""
     sentences = [
-        f"The whole run of {facts.method} on {facts.model} took {duration_text(facts.seconds)}. Incumbent and candidate "
+        f"The run of {facts.method} on {facts.model} took {duration_text(facts.seconds)}. Incumbent and candidate "
         f"painted the same {report.prompts} held-out prompts from the same noise."
     ]
     templates = (

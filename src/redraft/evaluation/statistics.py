@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from redraft.core.errors import NumericsError, UsageError
 from redraft.core.keys import Key
@@ -43,7 +43,7 @@ def paired_interval(
     level: float = LEVEL,
     resamples: int = RESAMPLES,
 ) -> Interval:
-    """Percentile bootstrap interval of a mean of paired differences, one per prompt (Efron and Tibshirani 1993, 13.3).
+    """Expanded percentile bootstrap interval of a mean of paired differences, one per prompt (Hesterberg 2015, 4.2).
 
     Args:
         difference: N, candidate minus incumbent for every prompt.
@@ -53,37 +53,43 @@ def paired_interval(
         level: nominal coverage in (0, 1).
         resamples: number of bootstrap resamples.
 
-    Deviations of a resampled mean are widened by sqrt(n / (n - 1)), n the prompts of its stratum, which makes the
-    bootstrap variance unbiased: without it a task of eight prompts would look 7 % more certain than it is. A stratum
-    of one prompt adds to the value but cannot widen the interval.
+    The plain percentile interval is too narrow for few prompts. Deviations of a resampled mean are therefore widened
+    by sqrt(n / (n - 1)), n the prompts of its stratum, which makes the bootstrap variance unbiased, and all of them by
+    the ratio of Student's to the normal quantile at Welch and Satterthwaite's degrees of freedom. A stratum of one
+    prompt adds to the value but cannot widen the interval.
 
     Raises:
         UsageError: for fewer than two prompts, or strata of another length.
         NumericsError: when a difference is not finite.
     """
-    means = bootstrap_means(difference[:, None], key=key, strata=strata, resamples=resamples)
+    means = bootstrap_means(difference[:, None], key=key, strata=strata, level=level, resamples=resamples)
     value = stratified_mean(difference, strata=strata)
     low, high = percentiles(means[:, 0], level=level)
     return Interval(value=value, low=low, high=high, count=len(difference))
 
 
 def bootstrap_means(
-    values: FloatArray, *, key: Key, strata: Sequence[str] | None = None, resamples: int = RESAMPLES
+    values: FloatArray,
+    *,
+    key: Key,
+    strata: Sequence[str] | None = None,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
 ) -> FloatArray:
     """Resampled means of the columns of `values` N,K: resamples,K. All columns share the draws, so they stay paired.
 
-    Arguments and errors as for `paired_interval`.
+    Arguments, widening and errors as for `paired_interval`; `level` is that of the interval that will be taken.
     """
     _check(values, strata)
     rng = np.random.default_rng(key.entropy)
     members = _members(len(values), strata)
-    total = np.zeros((resamples, values.shape[1]))
+    value, deviation = np.zeros(values.shape[1]), np.zeros((resamples, values.shape[1]))
     for rows in members:
         part = values[rows]
-        mean = part.mean(axis=0)
         widening = math.sqrt(len(rows) / (len(rows) - 1)) if len(rows) > 1 else 1.0
-        total += mean + widening * (_resampled(part, rng, resamples) - mean)
-    return total / len(members)
+        value += part.mean(axis=0) / len(members)
+        deviation += widening * (_resampled(part, rng, resamples) - part.mean(axis=0)) / len(members)
+    return np.asarray(value + _expansion(values, members, level) * deviation)
 
 
 def stratified_mean(values: FloatArray, *, strata: Sequence[str] | None = None) -> float:
@@ -106,7 +112,7 @@ def wilson_interval(successes: int, count: int, *, level: float = LEVEL) -> Inte
     """
     if count < 1 or not 0 <= successes <= count:
         raise UsageError(f"{successes} successes of {count}: a share needs count >= 1 and successes in 0..count")
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = NormalDist().inv_cdf((1 + level) / 2)
     share = successes / count
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
@@ -125,8 +131,19 @@ def mean_interval(values: FloatArray, *, level: float = LEVEL) -> Interval:
     """
     _check(values[:, None], None)
     mean = float(values.mean())
-    half = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * standard_error(values)
+    half = float(_student_quantile(np.array(len(values) - 1.0), level)) * standard_error(values)
     return Interval(value=mean, low=mean - half, high=mean + half, count=len(values))
+
+
+def spending(turn: int, *, total: float) -> float:
+    """The error rate total * 6 / (pi^2 k^2) that look k = 1, 2, ... may spend: endlessly many looks sum to `total`.
+
+    Raises:
+        UsageError: when turn is below 1.
+    """
+    if turn < 1:
+        raise UsageError(f"turn {turn}: looks are counted from 1")
+    return total * 6 / (math.pi**2 * turn**2)
 
 
 def standard_error(values: FloatArray) -> float:
@@ -149,6 +166,25 @@ def _members(count: int, strata: Sequence[str] | None) -> list[IntArray]:
         return [np.arange(count)]
     names = np.asarray(strata)
     return [np.flatnonzero(names == name) for name in dict.fromkeys(strata)]
+
+
+def _expansion(values: FloatArray, members: list[IntArray], level: float) -> FloatArray:
+    """Student's over the normal quantile for each column, at the degrees of freedom of Welch and Satterthwaite."""
+    several = [rows for rows in members if len(rows) > 1]
+    if not several:
+        return np.ones(values.shape[1])
+    variances = np.stack([values[rows].var(axis=0, ddof=1) / len(rows) for rows in several])
+    freedom = np.array([len(rows) - 1.0 for rows in several])[:, None]
+    spread = (variances**2 / freedom).sum(axis=0)
+    # Without any variance there is nothing to widen: any number of degrees will do.
+    degrees = np.divide(variances.sum(axis=0) ** 2, spread, out=np.full(len(spread), 1e9), where=spread > 0)
+    return _student_quantile(degrees, level) / NormalDist().inv_cdf((1 + level) / 2)
+
+
+def _student_quantile(degrees: FloatArray, level: float) -> FloatArray:
+    from scipy.special import stdtrit
+
+    return np.asarray(stdtrit(degrees, (1 + level) / 2))
 
 
 def _resampled(part: FloatArray, rng: np.random.Generator, resamples: int) -> FloatArray:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from redraft.core.records import Measure, Report, Role
+from redraft.world import GENEVAL_TASKS, TAIL_TASKS
 
 Outcome = Literal["better", "worse", "unclear"]
 
@@ -37,17 +38,19 @@ _NAMES = {
     "oracle/scene": "tail: scene of three with relations",
     "oracle/color_attr": "color attribution",
     "diversity": "within a prompt",
-    "frechet": "Frechet distance to reference pictures",
+    "frechet": "Frechet distance to references",
     "saturation": "mean saturation",
     "saturation/clipped": "clipped values",
 }
-_TOP = ("oracle", "oracle/seen", "oracle/unseen", "oracle/clauses")
-_TAIL = ("oracle/style", "oracle/label", "oracle/scene")
+_ORDER = ("oracle", *(f"oracle/{name}" for name in ("seen", "unseen", "clauses", *GENEVAL_TASKS, *TAIL_TASKS)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the table. `outcome` is clear only when the whole 95 % interval lies on one side of zero."""
+    """One line of the table; `interval` is in the unit of `change`.
+
+    `outcome` is clear only when the whole 95 % interval lies on one side of zero.
+    """
 
     measure: Measure
     label: str
@@ -75,7 +78,7 @@ def row_of(measure: Measure) -> Row:
         before=level_text(measure, measure.incumbent),
         after=level_text(measure, measure.candidate),
         change=change_text(measure, measure.difference),
-        interval=f"{change_text(measure, measure.low, unit=False)} to {change_text(measure, measure.high)}",
+        interval=" to ".join(change_text(measure, bound, unit=False) for bound in (measure.low, measure.high)),
         outcome=outcome_of(measure),
     )
 
@@ -102,6 +105,4 @@ def change_text(measure: Measure, value: float, *, unit: bool = True) -> str:
 
 
 def _rank(name: str) -> int:
-    if name in _TOP:
-        return _TOP.index(name)
-    return len(_TOP) + (name in _TAIL)
+    return _ORDER.index(name) if name in _ORDER else len(_ORDER)

@@ -8,20 +8,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import NormalDist
 
 import numpy as np
 from pydantic import Field
 
 from redraft.core.config import Config
 from redraft.core.errors import UsageError
-from redraft.evaluation.statistics import FloatArray, standard_error
+from redraft.evaluation.statistics import FloatArray, spending, standard_error
 
 
 class Tripwires(Config):
     """Limits. All comparisons are with the first probe (the model before training), on the same prompts and noise."""
 
-    standard_errors: float = Field(
-        default=2.33, gt=0, description="paired standard errors beyond which a change is no noise (2.33: 1 % one-sided)"
+    false_alarms: float = Field(
+        default=0.05, gt=0, lt=1, description="chance that noise alone trips a wire in a whole run, all probes together"
     )
     tolerated_oracle_fall: float = Field(default=0.02, ge=0, description="fall of oracle accuracy that never trips")
     tolerated_heldout_fall: float = Field(
@@ -62,12 +63,15 @@ class Probe:
 
 @dataclass(frozen=True, kw_only=True)
 class Trip:
-    """Why training stopped: the wire, what was seen against which rule, and the step whose weights are to be kept."""
+    """Why training stopped: the wire, what was seen against which rule, and the step whose weights are to be kept.
+
+    `before` is None where the rule compares with nothing, `now` where it is no number.
+    """
 
     wire: str
     step: int
-    before: float
-    now: float
+    before: float | None
+    now: float | None
     rule: str
     best_step: int
 
@@ -83,13 +87,17 @@ class Trip:
 @dataclass(frozen=True, kw_only=True)
 class _Seen:
     wire: str
-    before: float
-    now: float
+    before: float | None
+    now: float | None
     rule: str
 
 
 def check(history: tuple[Probe, ...], limits: Tripwires | None = None) -> Trip | None:
     """Hold the last probe against the first one.
+
+    A change is beyond noise when it exceeds as many paired standard errors as one look at one of the noisy wires may
+    spend of `limits.false_alarms` (see `statistics.spending`): 2.3 at the first probe with three such wires, 3.1 at
+    the third, 3.7 at the tenth. A fall must also exceed what is tolerated.
 
     Args:
         history: probes in the order of steps; the first is the model before training.
@@ -107,12 +115,13 @@ def check(history: tuple[Probe, ...], limits: Tripwires | None = None) -> Trip |
     if len(history) < 2:
         return None
     first, last = history[0], history[-1]
+    errors = _standard_errors(last, len(history) - 1, limits)
     seen = (
         _non_finite(last)
-        or _fall(first, last, "oracle", limits)
-        or _fall(first, last, "heldout", limits)
-        or _diversity(first, last, limits)
-        or _near_identical(first, last, limits)
+        or _fall(first, last, "oracle", tolerated=limits.tolerated_oracle_fall, errors=errors)
+        or _fall(first, last, "heldout", tolerated=_heldout_tolerance(first, limits), errors=errors)
+        or _diversity(first, last, least=limits.least_diversity, errors=errors)
+        or _rise(first, last, "near_identical", limits.most_near_identical_rise)
         or _drift(last, limits)
         or _rise(first, last, "saturation", limits.most_saturation_rise)
         or _rise(first, last, "clipped", limits.most_clipped_rise)
@@ -160,64 +169,67 @@ def _non_finite(probe: Probe) -> _Seen | None:
         values = getattr(probe, name)
         if values is not None and not np.isfinite(values).all():
             rule = f"{name} holds NaN or infinity, and every measured number must be finite"
-            return _Seen(wire="non_finite", before=0.0, now=0.0, rule=rule)
+            return _Seen(wire="non_finite", before=None, now=None, rule=rule)
     return None
 
 
-def _fall(first: Probe, last: Probe, name: str, limits: Tripwires) -> _Seen | None:
+def _standard_errors(probe: Probe, turn: int, limits: Tripwires) -> float:
+    """How many standard errors are no noise at the `turn`-th look; the noisy wires that are measured share it."""
+    wires = sum(values is not None for values in (probe.oracle, probe.heldout, probe.diversity))
+    return -NormalDist().inv_cdf(spending(turn, total=limits.false_alarms) / max(wires, 1))
+
+
+def _heldout_tolerance(first: Probe, limits: Tripwires) -> float:
+    return 0.0 if first.heldout is None else limits.tolerated_heldout_fall * float(first.heldout.std())
+
+
+def _fall(first: Probe, last: Probe, name: str, *, tolerated: float, errors: float) -> _Seen | None:
     """The oracle or the held-out scorer has fallen beyond noise and beyond what is tolerated."""
     before, now = getattr(first, name), getattr(last, name)
     if before is None or now is None:
         return None
-    tolerated = limits.tolerated_oracle_fall
-    if name == "heldout":
-        tolerated = limits.tolerated_heldout_fall * float(before.std())
     change = now - before
-    noise = limits.standard_errors * standard_error(change)
+    noise = errors * standard_error(change)
     mean = float(change.mean())
     if mean >= -max(noise, tolerated):
         return None
     rule = (
-        f"{_NAMES[name]} fell from {before.mean():.4g} to {now.mean():.4g}, which is beyond noise ({noise:.2g}) and "
-        f"beyond the tolerated fall ({tolerated:.2g}), {_reward(first, last, limits)}"
+        f"{_NAMES[name]} fell from {before.mean():.4g} to {now.mean():.4g}, beyond noise ({noise:.2g}) and "
+        f"beyond the tolerated fall ({tolerated:.2g}), {_reward(first, last, errors=errors)}"
     )
     return _Seen(wire=name, before=float(before.mean()), now=float(now.mean()), rule=rule)
 
 
-def _reward(first: Probe, last: Probe, limits: Tripwires) -> str:
+def _reward(first: Probe, last: Probe, *, errors: float) -> str:
     """How the trained reward moved meanwhile: the sign of reward hacking, or of plain damage."""
     change = last.trained - first.trained
-    noise = limits.standard_errors * standard_error(change)
+    noise = errors * standard_error(change)
     what = f"from {first.trained.mean():.4g} to {last.trained.mean():.4g}"
     if change.mean() > noise:
         return f"while the trained reward rose {what}: the reward is being hacked"
     return f"and the trained reward went {what}: training harms the model"
 
 
-def _diversity(first: Probe, last: Probe, limits: Tripwires) -> _Seen | None:
+def _diversity(first: Probe, last: Probe, *, least: float, errors: float) -> _Seen | None:
     if first.diversity is None or last.diversity is None or first.diversity.mean() <= 0:
         return None
     ratio = float(last.diversity.mean() / first.diversity.mean())
     change = last.diversity - first.diversity
-    noise = limits.standard_errors * standard_error(change)
-    if ratio >= limits.least_diversity or change.mean() >= -noise:
+    noise = errors * standard_error(change)
+    if ratio >= least or change.mean() >= -noise:
         return None
     rule = (
-        f"diversity is {100 * ratio:.0f} % of what it was, below the limit of {100 * limits.least_diversity:.0f} % and "
-        f"beyond noise, {_reward(first, last, limits)}"
+        f"diversity is {100 * ratio:.0f} % of what it was, below the limit of {100 * least:.0f} % and "
+        f"beyond noise, {_reward(first, last, errors=errors)}"
     )
     return _Seen(wire="diversity", before=float(first.diversity.mean()), now=float(last.diversity.mean()), rule=rule)
-
-
-def _near_identical(first: Probe, last: Probe, limits: Tripwires) -> _Seen | None:
-    return _rise(first, last, "near_identical", limits.most_near_identical_rise)
 
 
 def _drift(last: Probe, limits: Tripwires) -> _Seen | None:
     if last.drift is None or limits.most_drift is None or last.drift <= limits.most_drift:
         return None
     rule = f"drift from the base is {last.drift:.4g}, above the limit {limits.most_drift:.4g}"
-    return _Seen(wire="drift", before=0.0, now=last.drift, rule=rule)
+    return _Seen(wire="drift", before=None, now=last.drift, rule=rule)
 
 
 def _rise(first: Probe, last: Probe, name: str, limit: float) -> _Seen | None:

@@ -37,7 +37,9 @@ class Adapter(Config):
     kind: Literal["lora", "full"] = "lora"
     rank: int = Field(default=32, ge=1)
     alpha: float = Field(default=32.0, gt=0)
-    targets: tuple[str, ...] | None = Field(default=None, description="endings of layer names; None: those of the family")
+    targets: tuple[str, ...] | None = Field(
+        default=None, description="endings of layer names; None: those of the family"
+    )
 
 
 class Ratings(Config):
@@ -58,7 +60,9 @@ class Examine(Config):
     scorers: tuple[str, ...] = Field(
         default=("clip", "clip-heldout", "heads"), description="scorers of the report, beside the reward and the oracle"
     )
-    features: str = Field(default="clip-heldout", description="CLIP scorer whose features measure diversity and distance")
+    features: str = Field(
+        default="clip-heldout", description="CLIP scorer whose features measure diversity and distance"
+    )
     reference_pictures: int = Field(default=1000, ge=16, description="renders of the world for the Frechet distance")
 
 

@@ -237,9 +237,7 @@ class Cycle:
         if verdict.decision != "promote" or not self.config.promote:
             self.workspace.aliases.move(base, put.id, alias="challenger", reason=verdict.reasons[0], at=self.clock())
             return put, False
-        self.workspace.aliases.move(
-            base, put.id, reason=verdict.reasons[0], at=self.clock(), expected=incumbent_id
-        )
+        self.workspace.aliases.move(base, put.id, reason=verdict.reasons[0], at=self.clock(), expected=incumbent_id)
         return put, True
 
 

@@ -55,9 +55,9 @@ def paint_paper(
     )
 
 
-def mark(equipment: Equipment, paper: Paper, painted: Painted, *, model: str, reward: Scorer) -> Examined:
+def mark(equipment: Equipment, paper: Paper, painted: Painted, *, model: str, reward: Scorer | None) -> Examined:
     """Let reward, oracle and unseen scorers judge painted pictures. Raises NumericsError for a score that is not finite."""
-    heads = [_reward_head(reward, painted)]
+    heads = [] if reward is None else [_reward_head(reward, painted)]
     verdicts = judged = clauses = None
     if equipment.oracle is not None:
         scores = judge(equipment.oracle, painted)
@@ -81,7 +81,9 @@ def mark(equipment: Equipment, paper: Paper, painted: Painted, *, model: str, re
     )
 
 
-def reference_features(extractor: FeatureExtractor, images: Images) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+def reference_features(
+    extractor: FeatureExtractor, images: Images
+) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     """Features of the pictures that the Frechet distance is measured from."""
     return features_of(extractor, images)
 

@@ -38,5 +38,3 @@ def features_of(extractor: FeatureExtractor, images: Images) -> np.ndarray[tuple
     with torch.no_grad():
         parts = [extractor.image_features(Images(pixels=part)) for part in images.pixels.split(BATCH)]
     return torch.cat(parts).float().cpu().numpy()
-
-

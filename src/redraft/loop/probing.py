@@ -91,7 +91,9 @@ class Prober:
             drift=self._drift(painted, parameters),
             saturation=float(colour[:, 0].mean()),
             clipped=float(colour[:, 1].mean()),
-            near_identical=None if reach is None else near_identical_share(features, group, count=count, threshold=reach),
+            near_identical=None
+            if reach is None
+            else near_identical_share(features, group, count=count, threshold=reach),
         )
         self.history.append(probe)
         if self.on_probe is not None:

@@ -57,9 +57,7 @@ class Rounds:
         inputs = {**inputs, "prompts": digest_of([prompt.text for prompt in prompts])}
         mean_reward = None
         if self.method.needs == "prompts":
-            examples: Examples = PromptBatch(
-                prompts=prompts, conditioning=self.equipment.backbone.encode(prompts)
-            )
+            examples: Examples = PromptBatch(prompts=prompts, conditioning=self.equipment.backbone.encode(prompts))
         else:
             scored, digests = self._collected(number, prompts, state=state, key=key, inputs=inputs)
             examples = self.method.prepare(scored, key=key.child("prepare"))

@@ -28,7 +28,8 @@ class ClipSimilarityConfig(Config):
 
 
 class ClipSimilarityScorer:
-    """Cosine of CLIP features, -1..1 (Radford et al. 2021; CLIPScore without its factor and clamp, which stops gradients).
+    """Cosine of CLIP features, -1..1 (Radford et al. 2021): CLIPScore without its factor, and without its clamp, which
+    would stop the gradient below 0.
 
     Differentiable: `score_pixels` lies within AGREEMENT of `score`.
     """

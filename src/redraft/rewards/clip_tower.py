@@ -31,7 +31,7 @@ class ClipTower:
     """
 
     def __init__(self, model: Any, tokenizer: Any, *, preprocessing: Preprocessing, batch: int = 64) -> None:
-        """Take a CLIPModel in its final number format. batch: pictures at once. Raises NumericsError for bad weights."""
+        """Take a CLIPModel in its final number format. batch: pictures at once. Raises NumericsError for NaN in it."""
         self.model = model.eval().requires_grad_(False)
         self.tokenizer, self.preprocessing, self.batch = tokenizer, preprocessing, batch
         self.truncated = 0
@@ -43,8 +43,8 @@ class ClipTower:
         self.identity = hash_tensors(state, rounded=True)
         settings = {k: v for k, v in sorted(model.config.to_dict().items()) if k not in _NO_PART_OF_THE_MODEL}
         self.fingerprint = fingerprint_of(
-            hash_tensors(state), json.dumps(settings, sort_keys=True, default=str), sorted(tokenizer.get_vocab().items()),
-            self._longest, preprocessing, self.dtype, self.scale,
+            hash_tensors(state), json.dumps(settings, sort_keys=True, default=str),
+            sorted(tokenizer.get_vocab().items()), self._longest, preprocessing, self.dtype, self.scale,
         )  # fmt: skip
 
     @property
@@ -65,7 +65,7 @@ class ClipTower:
     def image_features(self, pixels: torch.Tensor) -> torch.Tensor:
         """B,D float32 of length 1 from pixels B,3,H,W in 0..1, by the reference preprocessing. No gradient."""
         with torch.no_grad():
-            parts = [self.embed(self.preprocessing.reference(part)) for part in pixels.split(self.batch)]
+            parts = [self.embed(self.preprocessing.reference(part)) for part in torch.split(pixels, self.batch)]
         return torch.cat(parts) if parts else pixels.new_zeros(0, self.dimension)
 
     def image_features_differentiable(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -104,7 +104,8 @@ class ClipTower:
         if cut:
             self.truncated += len(cut)
             warnings.warn(
-                f"{len(cut)} of {len(texts)} texts are longer than the {longest} tokens that this CLIP reads and were cut "
+                f"{len(cut)} of {len(texts)} texts are longer than the {longest} tokens that this CLIP reads and were "
+                "cut "
                 f"before their end token; the first is {cut[0][:60]!r}. Shorten them, or use a CLIP that reads more",
                 stacklevel=3,
             )
@@ -122,7 +123,8 @@ class ClipTower:
         unexpected = model.load_state_dict(dict(weights), strict=False).unexpected_keys
         if unexpected:
             raise DamagedError(
-                f"weights {', '.join(unexpected[:3])} are not of this CLIP: use the folder that the head was fitted with"
+                f"weights {', '.join(unexpected[:3])} are not of this CLIP: use the folder that the head was fitted "
+                "with"
             )
         return ClipTower(model, self.tokenizer, preprocessing=self.preprocessing, batch=self.batch)
 
@@ -144,8 +146,8 @@ def open_tower(
     model, tokenizer = _load(path)
     if model.config.text_config.vocab_size < len(tokenizer):
         raise UsageError(
-            f"the CLIP folder {path.name!r} has {model.config.text_config.vocab_size} token embeddings for a tokenizer of "
-            f"{len(tokenizer)} tokens: they belong to two models; copy the tokenizer that the model was trained with"
+            f"the CLIP folder {path.name!r} has {model.config.text_config.vocab_size} token embeddings for a tokenizer "
+            f"of {len(tokenizer)} tokens: they belong to two models; copy the tokenizer that the model was trained with"
         )
     preprocessing = read_preprocessing(path, image_size=int(model.config.vision_config.image_size))
     model = model.to(device=device, dtype=getattr(torch, dtype))
@@ -183,8 +185,8 @@ def _load(folder: Path) -> tuple[Any, Any]:
         tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise DamagedError(
-            f"the CLIP in {str(folder)!r} cannot be read ({type(error).__name__}: {str(error).strip()[:200]}): a file is "
-            "missing or damaged; fetch or save it again"
+            f"the CLIP in {str(folder)!r} cannot be read ({type(error).__name__}: {str(error).strip()[:200]}): a file "
+            "is missing or damaged; fetch or save it again"
         ) from error
     finally:
         if bar:
@@ -193,8 +195,8 @@ def _load(folder: Path) -> tuple[Any, Any]:
     lacking = sorted(str(name) for name in (*found["missing_keys"], *found["mismatched_keys"]))
     if lacking:
         raise DamagedError(
-            f"the CLIP in {str(folder)!r} lacks {len(lacking)} weights or has them in another shape, {lacking[0]} first: "
-            "fetch or save it again"
+            f"the CLIP in {str(folder)!r} lacks {len(lacking)} weights or has them in another shape, {lacking[0]} "
+            "first: fetch or save it again"
         )
     return model, tokenizer
 

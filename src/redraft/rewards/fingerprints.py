@@ -1,4 +1,4 @@
-"""Names for exact versions of scorers: hashes of weights and settings. Not a checksum of files: a re-saved model is equal.
+"""Names for exact versions of scorers: hashes of weights and settings. Not a checksum of files, whose form may change.
 
 Scores of unlike fingerprints must not be compared: `require_like` refuses.
 """
@@ -37,7 +37,7 @@ def hash_tensors(tensors: Mapping[str, torch.Tensor], *, rounded: bool = False) 
         if rounded and value.is_floating_point():
             value = value.to(torch.float16)
         digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:DIGITS]
 
 
@@ -50,6 +50,6 @@ def require_like(first: Scores, second: Scores, *, head: str) -> None:
         found.append(scores.fingerprints[scores.names.index(head)])
     if found[0] != found[1]:
         raise UsageError(
-            f"scores of {head!r} have the fingerprints {found[0]} and {found[1]}: other weights, preprocessing or number "
-            "format give other scales, so they cannot be compared; score both sets of pictures with one scorer"
+            f"scores of {head!r} have the fingerprints {found[0]} and {found[1]}: other weights, preprocessing or "
+            "number format give other scales, so they cannot be compared; score both sets of pictures with one scorer"
         )

@@ -56,7 +56,9 @@ class OracleScorer:
         requests = [_request(prompt.text) for prompt in prompts]
         if prompts and all(request is None for request in requests):
             raise UsageError(_cannot(prompts, prompts))
-        pictures = (images.pixels.detach().permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+        pictures = (
+            (images.pixels.detach().permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+        )
         values = torch.full((len(prompts), len(self.heads)), float("nan"))
         for row, (picture, request) in enumerate(zip(pictures, requests, strict=True)):
             if request is not None:
@@ -75,8 +77,8 @@ class OracleScorer:
     def score_pixels(self, pixels: torch.Tensor, prompts: Sequence[Prompt]) -> torch.Tensor:  # noqa: ARG002
         """Always raises UsageError."""
         raise UsageError(
-            "scorer 'oracle' reads pictures by rules and has no gradient: use a method that needs scores only (nft, sft), or "
-            "a differentiable reward, such as one fitted to the oracle's ratings with redraft.rewards.fit"
+            "scorer 'oracle' reads pictures by rules and has no gradient: use a method that needs scores only (nft, "
+            "sft), or a differentiable reward, such as one fitted to the oracle's ratings with redraft.rewards.fit"
         )
 
 
@@ -109,7 +111,7 @@ def _request(text: str) -> Request | None:
 
 def _cannot(bad: Sequence[Prompt], prompts: Sequence[Prompt]) -> str:
     return (
-        f"{len(bad)} of {len(prompts)} prompts cannot be verified by the oracle, the first is {bad[0].text[:80]!r}: it knows "
-        "only texts of the picture world, like 'a red star left of a circle'; leave them out, or score them with another "
-        "reward such as clip"
+        f"{len(bad)} of {len(prompts)} prompts cannot be verified by the oracle, the first is {bad[0].text[:80]!r}: it "
+        "knows only texts of the picture world, like 'a red star left of a circle'; leave them out, or score them "
+        "with another reward such as clip"
     )

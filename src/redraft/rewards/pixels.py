@@ -21,13 +21,13 @@ from redraft.core.records import Prompt
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
 PIXEL_BOUND = 2.0 / 255
-"""Most that the two preprocessings differ, before normalisation: 0.5/255 without resizing, 8-bit rounding twice with."""
+"""Most that the two preprocessings differ, before normalisation: 8-bit rounding, three times where they resize."""
 BICUBIC = 3
 _OUT_OF_RANGE = 1e-4
 
 
 def check_pictures(pixels: torch.Tensor, prompts: Sequence[Prompt], *, scorer: str) -> None:
-    """Raise UsageError unless pixels are floating B,3,H,W in 0..1, one per prompt; NumericsError for NaN or infinity."""
+    """Raise UsageError unless pixels are floating B,3,H,W in 0..1, one per prompt; NumericsError for NaN in them."""
     if pixels.ndim != 4 or pixels.shape[1] != 3 or not pixels.is_floating_point():
         raise UsageError(
             f"pictures of {pixels.dtype} with shape {tuple(pixels.shape)}: scorer {scorer!r} takes floating B,3,H,W in "
@@ -65,8 +65,8 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if not 0 < self.crop <= self.resize or min(self.std) <= 0:
             raise UsageError(
-                f"preprocessing with shortest side {self.resize}, crop {self.crop} and std {self.std}: the crop must fit "
-                "into the resized picture and every std be above 0; mend preprocessor_config.json"
+                f"preprocessing with shortest side {self.resize}, crop {self.crop} and std {self.std}: the crop must "
+                "fit into the resized picture and every std be above 0; mend preprocessor_config.json"
             )
 
     def reference(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -87,8 +87,10 @@ class Preprocessing:
         """The same on tensors, within PIXEL_BOUND before normalisation; keeps the gradient."""
         size = self._resized(int(pixels.shape[-2]), int(pixels.shape[-1]))
         if size != tuple(pixels.shape[-2:]):
-            pixels = functional.interpolate(pixels, size, mode="bicubic", antialias=True, align_corners=False)
-            pixels = pixels.clamp(0, 1)  # bicubic overshoots at edges; Pillow clips too
+            # Pillow resizes along rows, then along columns, and clips bicubic's overshoot after each.
+            for stage in ((int(pixels.shape[-2]), size[1]), size):
+                pixels = functional.interpolate(pixels, stage, mode="bicubic", antialias=True, align_corners=False)
+                pixels = pixels.clamp(0, 1)
         return self._cropped(pixels)
 
     def _resized(self, height: int, width: int) -> tuple[int, int]:
@@ -108,7 +110,9 @@ def read_preprocessing(folder: Path, *, image_size: int) -> Preprocessing:
 
     Raises UsageError for one that is not CLIP's (not bicubic, no crop), DamagedError for a file that is not JSON.
     """
-    found = [path for name in ("preprocessor_config.json", "processor_config.json") if (path := folder / name).is_file()]
+    found = [
+        path for name in ("preprocessor_config.json", "processor_config.json") if (path := folder / name).is_file()
+    ]
     if not found:
         return Preprocessing(resize=image_size, crop=image_size)
     try:
@@ -117,15 +121,15 @@ def read_preprocessing(folder: Path, *, image_size: int) -> Preprocessing:
         resize, crop = _edge(values.get("size"), image_size), _edge(values.get("crop_size"), image_size)
         mean, std = values.get("image_mean") or OPENAI_MEAN, values.get("image_std") or OPENAI_STD
         settings = Preprocessing(resize=resize, crop=crop, mean=_three(mean), std=_three(std))
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise DamagedError(f"{found[0].name} of the CLIP folder cannot be read ({error}): fetch it again") from error
     switches = ("do_resize", "do_center_crop", "do_rescale", "do_normalize")
     off = [name for name in switches if values.get(name) is False]
     if off or values.get("resample", BICUBIC) != BICUBIC or crop != image_size:
         raise UsageError(
-            f"{found[0].name}: {', '.join(off) or 'nothing'} switched off, resample {values.get('resample', BICUBIC)}, crop "
-            f"{crop}: a CLIP of {image_size} pixels is fed by bicubic resizing (3), a centre crop of {image_size} and "
-            "normalisation; use a folder saved with its CLIPImageProcessor"
+            f"{found[0].name}: {', '.join(off) or 'nothing'} switched off, resample {values.get('resample', BICUBIC)}, "
+            f"crop {crop}: a CLIP of {image_size} pixels is fed by bicubic resizing (3), a centre crop of {image_size} "
+            "and normalisation; use a folder saved with its CLIPImageProcessor"
         )
     return settings
 
@@ -134,9 +138,9 @@ def _edge(value: Any, default: int) -> int:
     if value is None:
         return default
     if isinstance(value, dict):
-        if "shortest_edge" not in value and value.get("height") != value.get("width"):
+        if "shortest_edge" not in value and value["height"] != value["width"]:
             raise ValueError(f"size {value} is neither a shortest edge nor a square")
-        return int(value.get("shortest_edge", value.get("height")))
+        return int(value["shortest_edge"] if "shortest_edge" in value else value["height"])
     return int(value)
 
 

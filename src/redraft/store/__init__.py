@@ -1,1 +1,4 @@
-"""Floor 2: all persistence: database, pictures, checkpoints, ledger, lease. Bytes and rows only: no rules, no torch, no clock."""
+"""Floor 2: all persistence: database, pictures, checkpoints, ledger, lease. Bytes and rows only.
+
+No rules, no mathematics, no torch, no clock: times are arguments.
+"""

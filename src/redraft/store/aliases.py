@@ -1,4 +1,4 @@
-"""Aliases: which checkpoint of a base model is champion, challenger, previous. History is only added to; no decisions."""
+"""Aliases: which checkpoint of a base model is champion, challenger, previous. Append-only; decides nothing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from redraft.core.errors import BusyError, UsageError, unknown_name
 from redraft.core.records import Live
 from redraft.store.database import Database
+from redraft.store.lookup import not_here
 from redraft.store.schema import AliasRow, CheckpointRow
 
 Alias = Literal["champion", "challenger", "previous"]
@@ -47,7 +48,7 @@ class Aliases:
         base: str,
         checkpoint: str,
         *,
-        alias: Literal["champion", "challenger"] = "champion",
+        alias: Alias = "champion",
         reason: str,
         at: float,
         expected: str | None = None,
@@ -56,7 +57,7 @@ class Aliases:
 
         One transaction. An alias that points there already stays as it is, so a repeated move does no harm.
         Raises BusyError when `expected` is given and the alias points elsewhere, UnknownNameError for a checkpoint
-        that is not there, UsageError for one of another base.
+        that is not there, UsageError for one of another base and for the alias `previous`, which only follows.
         """
         if alias == "previous":
             raise UsageError("the alias 'previous' follows the champion: move 'champion' or use rollback")
@@ -112,10 +113,11 @@ def _check_checkpoint(connection: sa.Connection, base: str, checkpoint: str) -> 
         return
     found = connection.scalar(sa.select(CheckpointRow.base).where(CheckpointRow.id == checkpoint))
     if found is None:
-        raise unknown_name("checkpoint", checkpoint, connection.scalars(sa.select(CheckpointRow.id)))
+        raise not_here("checkpoint", checkpoint, connection.scalars(sa.select(CheckpointRow.id).limit(20)))
     if found != base:
         raise UsageError(
-            f"checkpoint {_show(checkpoint)} was trained from {found!r}: it cannot serve for {base!r}; choose one of that base"
+            f"checkpoint {_show(checkpoint)} was trained from {found!r}: it cannot serve for {base!r}; choose one of "
+            "that base"
         )
 
 

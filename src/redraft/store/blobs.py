@@ -28,6 +28,11 @@ class Blobs:
                 return
         write_file(path, data)
 
+    def ensure(self, id: str, suffix: str, data: bytes) -> None:
+        """Write `data` again if the file that was just written is gone."""
+        if not self.path(id, suffix).is_file():
+            write_file(self.path(id, suffix), data)
+
     def read(self, id: str, suffix: str, *, what: str, way_out: str) -> bytes:
         """The bytes. Raises DamagedError when the file is not there, StorageError when it cannot be read."""
         path = self.path(id, suffix)

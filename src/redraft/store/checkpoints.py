@@ -9,10 +9,11 @@ from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 
-from redraft.core.errors import DamagedError, UsageError, unknown_name
+from redraft.core.errors import DamagedError, UsageError
 from redraft.core.records import Checkpoint, Lineage
 from redraft.store.blobs import Blobs
 from redraft.store.database import Database
+from redraft.store.lookup import not_here
 from redraft.store.schema import CheckpointRow
 
 Kind = Literal["lora", "full", "head", "tokens"]
@@ -45,7 +46,7 @@ class Checkpoints:
                     sa.insert(CheckpointRow).values(id=id, kind=kind, bytes=len(weights), created_at=at, **values)
                 )
         # A garbage collection may have run between file and row; now that the row is there it keeps the file.
-        self._blobs.write(id, SUFFIX, weights)
+        self._blobs.ensure(id, SUFFIX, weights)
         return Checkpoint(id=id, kind=kind, lineage=lineage, bytes=len(weights))
 
     def get(self, name: str) -> Checkpoint:
@@ -57,8 +58,8 @@ class Checkpoints:
             query = sa.select(CheckpointRow.__table__).where(CheckpointRow.id.startswith(name, autoescape=True))
             rows = connection.execute(query.limit(2)).all() if len(name) >= 4 else []
             if not rows:
-                known = connection.scalars(sa.select(CheckpointRow.id).order_by(CheckpointRow.created_at.desc()))
-                raise unknown_name("checkpoint", name, (id[:12] for id in known))
+                newest = sa.select(CheckpointRow.id).order_by(CheckpointRow.created_at.desc()).limit(20)
+                raise not_here("checkpoint", name, (id[:12] for id in connection.scalars(newest)))
         if len(rows) > 1:
             raise UsageError(
                 f"checkpoint {name!r} is ambiguous: {rows[0].id} and {rows[1].id} both begin so; give more digits"

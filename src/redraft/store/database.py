@@ -131,19 +131,6 @@ class Database:
         )
 
 
-def migration_sql(dialect_name: str) -> str:
-    """The SQL text that makes the schema from nothing in another database, e.g. "postgresql"; connects to nothing."""
-    import io
-
-    from alembic import command
-
-    config, _ = _alembic()
-    config.output_buffer = io.StringIO()
-    config.attributes["dialect_name"] = dialect_name
-    command.upgrade(config, "head", sql=True)
-    return config.output_buffer.getvalue()
-
-
 def _alembic() -> tuple[Any, tuple[str, ...]]:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -158,8 +145,8 @@ def _alembic() -> tuple[Any, tuple[str, ...]]:
 def _revision(connection: sa.Connection) -> str | None:
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
-    revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-    return revision
+    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -29,7 +29,7 @@ def write_file(path: Path, data: bytes) -> None:
     Raises StorageError when the disk is full, read-only or gone; then `path` is as it was before.
     """
     with translate_os_errors(path, needed=len(data)):
-        make_folder(path.parent)
+        _make_folder(path.parent)
         # Process and counter make the name unique on this machine, the host name on a folder shared by machines.
         temporary = path.with_name(
             f".{path.name}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}{PARTIAL_SUFFIX}"
@@ -50,10 +50,7 @@ def write_file(path: Path, data: bytes) -> None:
 def make_folder(path: Path) -> None:
     """Make `path` and its missing parents, durably. Raises StorageError."""
     with translate_os_errors(path, needed=0):
-        missing = list(itertools.takewhile(lambda folder: not folder.is_dir(), (path, *path.parents)))
-        for folder in reversed(missing):
-            folder.mkdir(exist_ok=True)
-            _sync_folder(folder.parent)
+        _make_folder(path)
 
 
 @contextlib.contextmanager
@@ -64,13 +61,20 @@ def translate_os_errors(path: Path, *, needed: int) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise StorageError(
-                f"{path} needs {needed:,} bytes, but the disk is full ({_free(path)} free): nothing was written; make "
-                "room there (old runs may be removed) or use a workspace on another disk, then resume"
+                f"{path} needs {needed:,} bytes, but the disk or its quota is full ({_free(path)} free): nothing was "
+                "written; make room there (old runs may be removed) or use a workspace on another disk, then resume"
             ) from error
         raise StorageError(
             f"{path} cannot be written or read ({error.strerror or error}): the workspace must be a folder that this "
             "user may read and write; mend its rights or choose another workspace"
         ) from error
+
+
+def _make_folder(path: Path) -> None:
+    missing = list(itertools.takewhile(lambda folder: not folder.is_dir(), (path, *path.parents)))
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
 
 
 def _sync_folder(folder: Path) -> None:

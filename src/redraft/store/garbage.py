@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import sqlalchemy as sa
 from redraft.store.database import Database
 from redraft.store.files import PARTIAL_SUFFIX, translate_os_errors
 from redraft.store.schema import CheckpointRow, PictureRow
+
+_BLOB = re.compile(r"[0-9a-f]{64}\.[a-z]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +31,10 @@ def collect(database: Database, *, checkpoints: Path, pictures: Path, runs: Path
     # Inside a writing transaction no row can appear between the look and the removal.
     with database.writing() as connection:
         kept = set(connection.scalars(sa.select(CheckpointRow.id))) | set(connection.scalars(sa.select(PictureRow.id)))
-        found = [path for folder in (checkpoints, pictures) for path in _old(folder, before) if path.stem not in kept]
-        found += [path for path in _old(runs, before) if path.name.endswith(PARTIAL_SUFFIX)]
+        blobs = [path for folder in (checkpoints, pictures) for path in _old(folder, before)]
+        found = [path for path in (*blobs, *_old(runs, before)) if path.name.endswith(PARTIAL_SUFFIX)]
+        # Only what has the name of a blob: another file here is somebody's own.
+        found += [path for path in blobs if _BLOB.fullmatch(path.name) and path.stem not in kept]
         size = sum(_remove(path) for path in found)
     return Garbage(files=tuple(found), bytes=size)
 

@@ -73,8 +73,8 @@ class TrainingLease:
         with self._database.writing() as connection:
             if not _replace(connection, {"heartbeat_at": at}, generation=holder.generation):
                 raise BusyError(
-                    f"run {holder.run!r} lost the training lease: its last heartbeat was at {holder.heartbeat_at:.0f} s "
-                    f"and now it is {at:.0f} s, so another process took it over; stop here and resume when that one ends"
+                    f"run {holder.run!r} lost the training lease: {at - holder.heartbeat_at:.0f} s after its last "
+                    "heartbeat another process has taken it over; stop here and resume when that one ends"
                 )
         return replace(holder, heartbeat_at=at)
 
@@ -128,7 +128,7 @@ def _dead(holder: Holder) -> bool:
     except ProcessLookupError:
         return True
     except PermissionError:
-        pass
+        return False
     # The pid answers: it may be a zombie, or a later process that was given the same number.
     return _process_start(holder.pid) != holder.process_start
 

@@ -8,8 +8,8 @@ from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 
-from redraft.core.errors import unknown_name
 from redraft.store.database import Database
+from redraft.store.lookup import not_here
 from redraft.store.schema import LedgerRow, RunRow
 
 StageStatus = Literal["started", "finished"]
@@ -49,7 +49,7 @@ class Ledger:
         """Add an entry at the end of the run's ledger; durable when it returns. Raises UnknownNameError for a run."""
         with self._database.writing() as connection:
             if connection.scalar(sa.select(RunRow.name).where(RunRow.name == run)) is None:
-                raise unknown_name("run", run, connection.scalars(sa.select(RunRow.name)))
+                raise not_here("run", run, connection.scalars(sa.select(RunRow.name)))
             last = connection.scalar(sa.select(sa.func.max(LedgerRow.number)).where(LedgerRow.run == run)) or 0
             entry = Entry(
                 run=run,

@@ -6,9 +6,10 @@ import hashlib
 
 import sqlalchemy as sa
 
-from redraft.core.errors import DamagedError, UsageError, unknown_name
+from redraft.core.errors import DamagedError, UsageError
 from redraft.store.blobs import Blobs
 from redraft.store.database import Database
+from redraft.store.lookup import not_here
 from redraft.store.schema import PictureRow
 
 SUFFIXES = {"image/png": ".png", "image/webp": ".webp"}
@@ -37,7 +38,7 @@ class Pictures:
                 values = {"media_type": media_type, "bytes": len(data), "created_at": at}
                 connection.execute(sa.insert(PictureRow).values(id=id, **values))
         # A garbage collection may have run between file and row; now that the row is there it keeps the file.
-        self._blobs.write(id, SUFFIXES[media_type], data)
+        self._blobs.ensure(id, SUFFIXES[media_type], data)
         return id
 
     def read(self, id: str) -> bytes:
@@ -58,7 +59,7 @@ class Pictures:
             found = connection.scalar(sa.select(PictureRow.media_type).where(PictureRow.id == id))
             if found is None:
                 recent = sa.select(PictureRow.id).order_by(PictureRow.created_at.desc()).limit(10)
-                raise unknown_name("picture", id, connection.scalars(recent))
+                raise not_here("picture", id, connection.scalars(recent))
         return found
 
 

@@ -8,8 +8,9 @@ from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 
-from redraft.core.errors import UsageError, unknown_name
+from redraft.core.errors import UsageError
 from redraft.store.database import Database
+from redraft.store.lookup import not_here
 from redraft.store.schema import RunRow
 
 RunStatus = Literal["running", "finished", "failed"]
@@ -72,7 +73,7 @@ class Runs:
         with self._database.reading() as connection:
             row = connection.execute(sa.select(RunRow.__table__).where(RunRow.name == name)).one_or_none()
             if row is None:
-                raise unknown_name("run", name, connection.scalars(sa.select(RunRow.name)))
+                raise not_here("run", name, connection.scalars(sa.select(RunRow.name)))
         return _record(row)
 
     def list(self) -> tuple[Run, ...]:

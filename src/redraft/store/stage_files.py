@@ -1,4 +1,4 @@
-"""Files that the stages of a run leave under `runs/RUN/`. Bytes by name: callers serialise, the ledger keeps the hash."""
+"""Files that the stages of a run leave under `runs/RUN/`. Bytes by name: callers serialise them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class StageFiles:
         return hashlib.sha256(data).hexdigest()
 
     def load(self, run: str, name: str, *, expected: str | None = None) -> bytes:
-        """Read a file and, where `expected` is given, verify its SHA-256. Raises DamagedError when it is not as written."""
+        """Read a file; verify its SHA-256 where `expected` is given. Raises DamagedError when it differs or is gone."""
         path = self.path(run, name)
         with translate_os_errors(path, needed=0):
             try:
@@ -45,8 +45,8 @@ class StageFiles:
         found = hashlib.sha256(data).hexdigest()
         if expected not in (None, found):
             raise DamagedError(
-                f"run {run!r}: its file {path} is damaged ({len(data):,} bytes; their SHA-256 must be {expected}, as the "
-                f"ledger says, but is {found}): {_WAY_OUT}"
+                f"run {run!r}: its file {path} is damaged ({len(data):,} bytes; their SHA-256 must be {expected}, but "
+                f"is {found}): {_WAY_OUT}"
             )
         return data
 

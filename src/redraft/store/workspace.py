@@ -1,4 +1,4 @@
-"""A workspace: one folder (and its database) with everything Redraft keeps. Opens the parts; has no rules of its own."""
+"""A workspace: one folder (and its database) with everything Redraft keeps. Opens the parts; has no rules."""
 
 from __future__ import annotations
 

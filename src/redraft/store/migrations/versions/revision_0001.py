@@ -1,4 +1,4 @@
-"""The first schema: checkpoints, pictures, aliases, runs, ledger, leases. Not derived from `schema`: it stays as it is."""
+"""The first schema: checkpoints, pictures, aliases, runs, ledger, leases. Never changed; not derived from `schema`."""
 
 from __future__ import annotations
 
