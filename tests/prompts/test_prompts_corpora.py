@@ -17,7 +17,7 @@ def _write(folder: Path, name: str, content: bytes) -> Path:
 
 
 def test_text_keeps_order_and_drops_repeats(tmp_path: Path) -> None:
-    path = _write(tmp_path, "a.txt", "a star\n\n  a circle \na star\n".encode())
+    path = _write(tmp_path, "a.txt", b"a star\n\n  a circle \na star\n")
     assert [prompt.text for prompt in read_prompts(path)] == ["a star", "a circle"]
     assert read_prompts(path)[0].source == "a.txt"
 

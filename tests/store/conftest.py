@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from multiprocessing.context import ForkContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -14,12 +15,6 @@ import pytest
 
 from redraft.core.records import Lineage
 from redraft.store.workspace import Workspace
-
-# Forked children share the parent's imports, so a test with eight processes takes a fraction of a second. No test
-# has a workspace open while it forks: a SQLite connection must not be carried into another process.
-FORK = multiprocessing.get_context("fork")
-
-Start = Callable[..., BaseProcess]
 
 
 @pytest.fixture
@@ -49,12 +44,22 @@ def lineage() -> Lineage:
 
 
 @pytest.fixture
-def start() -> Iterator[Start]:
+def fork() -> ForkContext:
+    """Makes barriers, events and queues for the processes of `start`.
+
+    Forked children share the parent's imports, so a test with six processes takes a fraction of a second. No test has
+    a workspace open while it forks: a SQLite connection must not be carried into another process.
+    """
+    return multiprocessing.get_context("fork")
+
+
+@pytest.fixture
+def start(fork: ForkContext) -> Iterator[Callable[..., BaseProcess]]:
     """Start a process that runs a function; whatever is left at the end of the test is killed."""
     processes: list[BaseProcess] = []
 
     def begin(target: Callable[..., object], *arguments: object) -> BaseProcess:
-        process = FORK.Process(target=target, args=arguments)
+        process = fork.Process(target=target, args=arguments)
         process.start()
         processes.append(process)
         return process

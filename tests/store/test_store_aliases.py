@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import random
 import sqlite3
+from collections.abc import Callable
+from multiprocessing.context import ForkContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
-from conftest import FORK, Start  # type: ignore[import-not-found]
 
 from redraft.core.errors import BusyError, UnknownNameError, UsageError
 from redraft.core.records import Lineage, Live
@@ -158,10 +160,12 @@ def promote(folder: Path, checkpoint: str, barrier: object, outcomes: object) ->
             outcomes.put("busy")  # type: ignore[attr-defined]
 
 
-def test_of_racing_promotions_against_one_incumbent_one_wins(folder: Path, lineage: Lineage, start: Start) -> None:
+def test_of_racing_promotions_against_one_incumbent_one_wins(
+    folder: Path, lineage: Lineage, start: Callable[..., BaseProcess], fork: ForkContext
+) -> None:
     with Workspace.open(folder) as workspace:
         ids = [workspace.checkpoints.put(bytes([n]), kind="lora", lineage=lineage, at=1.0).id for n in range(4)]
-    barrier, outcomes = FORK.Barrier(4), FORK.Queue()
+    barrier, outcomes = fork.Barrier(4), fork.Queue()
     processes = [start(promote, folder, checkpoint, barrier, outcomes) for checkpoint in ids]
     found = sorted(outcomes.get(timeout=60) for _ in processes)
     for process in processes:

@@ -135,6 +135,18 @@ def test_a_failed_transaction_leaves_nothing(workspace: Workspace) -> None:
     assert workspace.runs.list() == ()
 
 
+def test_an_entry_that_another_process_wrote_first(workspace: Workspace) -> None:
+    insert = "INSERT INTO runs VALUES (?, 1, 'improve', '{}', 'running', '', 0, 0)"
+
+    def add(name: str) -> None:
+        with workspace.database.writing() as connection:
+            connection.exec_driver_sql(insert, (name,))
+
+    add("improve-0001")
+    with pytest.raises(BusyError, match=r"another process wrote the same entry .*runs\.number.*; try again"):
+        add("train-0001")
+
+
 def test_a_database_that_another_process_holds(workspace: Workspace, folder: Path) -> None:
     with workspace.database.reading() as connection:  # the pooled connection that the write below will use again
         connection.exec_driver_sql("PRAGMA busy_timeout = 50")

@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -45,13 +46,13 @@ def test_the_file_has_the_rights_that_the_umask_leaves(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("point", ["fsync", "replace"])
 def test_killed_before_the_rename_leaves_the_old_content(
-    tmp_path: Path, start: Callable[..., object], point: str
+    tmp_path: Path, start: Callable[..., BaseProcess], point: str
 ) -> None:
     path = tmp_path / "file"
     write_file(path, OLD)
     process = start(write_and_die_at, point, path)
-    process.join()  # type: ignore[attr-defined]
-    assert process.exitcode == -signal.SIGKILL  # type: ignore[attr-defined]
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     assert path.read_bytes() == OLD
     write_file(path, NEW)
     assert path.read_bytes() == NEW
@@ -88,8 +89,8 @@ def write_over_the_limit(path: Path) -> None:
     raise SystemExit(3)
 
 
-def test_a_limit_on_the_size_of_files_is_a_full_disk(tmp_path: Path, start: Callable[..., object]) -> None:
+def test_a_limit_on_the_size_of_files_is_a_full_disk(tmp_path: Path, start: Callable[..., BaseProcess]) -> None:
     process = start(write_over_the_limit, tmp_path / "file")
-    process.join()  # type: ignore[attr-defined]
-    assert process.exitcode == 0  # type: ignore[attr-defined]
+    process.join()
+    assert process.exitcode == 0
     assert list(tmp_path.iterdir()) == []

@@ -6,10 +6,12 @@ import os
 import signal
 import sqlite3
 import time
+from collections.abc import Callable
+from multiprocessing.context import ForkContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
-from conftest import FORK, Start  # type: ignore[import-not-found]
 
 from redraft.core.errors import BusyError
 from redraft.store.workspace import Workspace
@@ -73,10 +75,12 @@ def test_how_old_is_stale_is_the_caller_s_choice(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("reaped", [True, False])
-def test_a_killed_holder_is_taken_over_at_once(folder: Path, start: Start, reaped: bool) -> None:
+def test_a_killed_holder_is_taken_over_at_once(
+    folder: Path, start: Callable[..., BaseProcess], fork: ForkContext, reaped: bool
+) -> None:
     """Without `reaped` the killed process is a zombie: its number still answers to signals."""
     Workspace.open(folder).close()
-    ready = FORK.Event()
+    ready = fork.Event()
     process = start(hold, folder, "improve-0001", ready)
     assert ready.wait(60)
     with Workspace.open(folder) as workspace:
@@ -121,16 +125,18 @@ def race(folder: Path, name: str, barrier: object, outcomes: object) -> None:
 
 
 @pytest.mark.parametrize("dead_holder", [False, True])
-def test_of_racing_processes_exactly_one_wins(folder: Path, start: Start, dead_holder: bool) -> None:
+def test_of_racing_processes_exactly_one_wins(
+    folder: Path, start: Callable[..., BaseProcess], fork: ForkContext, dead_holder: bool
+) -> None:
     Workspace.open(folder).close()
     if dead_holder:
-        ready = FORK.Event()
+        ready = fork.Event()
         holder = start(hold, folder, "improve-0001", ready)
         assert ready.wait(60)
         assert holder.pid is not None
         os.kill(holder.pid, signal.SIGKILL)
         holder.join()
-    barrier, outcomes = FORK.Barrier(6), FORK.Queue()
+    barrier, outcomes = fork.Barrier(6), fork.Queue()
     processes = [start(race, folder, f"run-{number}", barrier, outcomes) for number in range(6)]
     found = sorted(outcomes.get(timeout=60) for _ in processes)
     for process in processes:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
+from collections.abc import Callable
+from multiprocessing.context import ForkContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
-from conftest import FORK, Start  # type: ignore[import-not-found]
 
 from redraft.core.errors import DamagedError, UnknownNameError, UsageError
 from redraft.store.ledger import Entry
@@ -117,7 +119,7 @@ def write_ledger(folder: Path, name: str) -> None:
             append(workspace, f"{name}/{number}", "finished")
 
 
-def test_concurrent_processes_open_and_write_without_loss(folder: Path, start: Start) -> None:
+def test_concurrent_processes_open_and_write_without_loss(folder: Path, start: Callable[..., BaseProcess]) -> None:
     with Workspace.open(folder) as workspace:
         workspace.runs.create(RUN, kind="improve", config="{}", at=1.0)
     processes = [start(write_ledger, folder, name) for name in "abcd"]
@@ -138,8 +140,10 @@ def open_at_once(folder: Path, name: str, barrier: object) -> None:
         workspace.runs.create(name, kind="improve", config="{}", at=1.0)
 
 
-def test_processes_that_make_one_workspace_at_the_same_moment(folder: Path, start: Start) -> None:
-    barrier = FORK.Barrier(5)
+def test_processes_that_make_one_workspace_at_the_same_moment(
+    folder: Path, start: Callable[..., BaseProcess], fork: ForkContext
+) -> None:
+    barrier = fork.Barrier(5)
     processes = [start(open_at_once, folder, f"run-{name}", barrier) for name in "abcde"]
     for process in processes:
         process.join()

@@ -7,7 +7,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -59,10 +58,7 @@ def _healthy(findings: list[Finding]) -> bool:
 
 
 def _python() -> Finding:
-    version = platform.python_version()
-    if sys.version_info < (3, 11):
-        return Finding(subject="python", state="fault", text=version, way_out="Redraft needs Python 3.11 or newer")
-    return Finding(subject="python", state="ok", text=f"{version}, {os.cpu_count()} processors")
+    return Finding(subject="python", state="ok", text=f"{platform.python_version()}, {os.cpu_count()} processors")
 
 
 def _packages() -> list[Finding]:
@@ -86,8 +82,8 @@ def _torchvision() -> Finding:
         return Finding(
             subject="torchvision",
             state="fault",
-            text=f"is installed but does not work with this torch ({str(error).splitlines()[0]}); transformers sees it and "
-            "then fails to import CLIP and every pipeline",
+            text=f"is installed but does not work with this torch ({str(error).splitlines()[0]}); transformers "
+            "sees it and then fails to import CLIP and every pipeline",
             way_out="pip uninstall torchvision (Redraft does not need it)",
         )
     return Finding(

@@ -35,7 +35,7 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def read_config(path: Path | None) -> dict[str, Any]:
-    """The tables of a TOML file; empty for None. Raises UsageError when it cannot be read, ConfigError when it is no TOML."""
+    """The tables of a TOML file; empty for None. Raises UsageError when it cannot be read, ConfigError for bad TOML."""
     if path is None:
         return {}
     try:
@@ -59,7 +59,7 @@ def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_config(file: Mapping[str, Any], *, given: Mapping[str, Any], source: str) -> RunConfig:
-    """The resolved configuration: the house's recipe for model and method, the file, the command line, in this order."""
+    """The resolved configuration: the house's recipe for the method, the file, the command line, in this order."""
     from redraft.loop.config import RunConfig
     from redraft.loop.recipes import recipe_for
 

@@ -12,7 +12,8 @@ from pydantic import Field
 from redraft.core.config import Config
 from redraft.evaluation.gate import GatePolicy
 from redraft.evaluation.tripwires import Tripwires
-from redraft.methods.fit import FitConfig
+from redraft.methods.fit_config import FitConfig
+from redraft.rewards.fit import RewardFitConfig
 
 
 class Sampling(Config):
@@ -48,6 +49,8 @@ class Ratings(Config):
     prompts: int = Field(default=192, ge=16, description="prompts that are rated")
     pictures_per_prompt: int = Field(default=8, ge=2)
     raters: int = Field(default=3, ge=1, description="simulated raters of each picture")
+    clip: str = Field(default="clip", description="CLIP scorer whose features the reward reads")
+    fit: RewardFitConfig = RewardFitConfig(tune_layers=2)
 
 
 class Examine(Config):
@@ -69,9 +72,9 @@ class Examine(Config):
 class Probes(Config):
     """Small examinations while training, for the tripwires."""
 
-    every: int = Field(default=40, ge=0, description="training steps between probes; 0 switches them off")
-    prompts: int = Field(default=96, ge=6, description="held-out prompts of a probe")
-    pictures_per_prompt: int = Field(default=2, ge=1, description="at least 2 to watch diversity")
+    every: int = Field(default=60, ge=0, description="training steps between probes; 0 switches them off")
+    prompts: int = Field(default=64, ge=6, description="held-out prompts of a probe")
+    pictures_per_prompt: int = Field(default=3, ge=1, description="at least 2 to watch diversity")
     heldout: str = Field(default="clip-heldout", description="scorer that training never sees")
 
 

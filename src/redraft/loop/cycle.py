@@ -15,7 +15,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from redraft import __version__
 from redraft.core.errors import UsageError
 from redraft.core.keys import Key
 from redraft.core.protocols import Factory, MethodContext, Scorer
@@ -31,13 +33,11 @@ from redraft.loop.journal import Clock, Journal, Packed, digest_of
 from redraft.loop.observer import Observer
 from redraft.loop.painting import Painted
 from redraft.loop.probing import Prober
-from redraft.loop.rating import fitted_reward, reward_of
+from redraft.loop.rating import blended_reward, fitted_reward
 from redraft.loop.rounds import Rounds, Trained, starting_from
 from redraft.methods.fit import begin
 from redraft.models.checkpoints import decode, encode
 from redraft.store.workspace import Workspace
-
-CODE_VERSION = "0.1.0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +82,7 @@ class Cycle:
         inputs = {"config": digest_of(config.model_dump(mode="json")), "incumbent": incumbent_id}
         reward = self._reward(equipment, journal, incumbent, inputs=inputs, key=key)
         rounds = self._improve(equipment, journal, reward, incumbent, inputs=inputs, key=key)
-        outcome = self._examine(equipment, journal, reward, incumbent, rounds, incumbent_id=incumbent_id, key=key)
-        return outcome
+        return self._examine(equipment, journal, reward, incumbent, rounds, incumbent_id=incumbent_id, key=key)
 
     def _incumbent(self, equipment: Equipment, *, key: Key) -> tuple[str, Parameters]:
         """The champion's weights, or the base's, loaded into a backbone that is ready to train."""
@@ -103,21 +102,20 @@ class Cycle:
     def _reward(
         self, equipment: Equipment, journal: Journal, incumbent: Parameters, *, inputs: dict[str, str], key: Key
     ) -> Scorer:
+        parts: dict[str, Any] = {
+            "equipment": equipment, "journal": journal, "incumbent": incumbent, "inputs": inputs,
+            "key": key.child("reward"), "observer": self.observer,
+        }  # fmt: skip
         if self.config.reward:
-            return reward_of(self.config.reward, self.factory)
-        if self._needs() != "prompts":
-            if equipment.oracle is None:
-                raise UsageError(
-                    "no reward was given, and the oracle cannot read these prompts (they are not of the picture world): "
-                    "name one, for example --reward clip"
-                )
-            return equipment.oracle
-        return fitted_reward(
-            equipment, journal, incumbent, inputs=inputs, key=key.child("ratings"), observer=self.observer
-        )
-
-    def _needs(self) -> str:
-        return self.factory.method_needs(self.config.method)
+            return blended_reward(self.config.reward, self.factory, **parts)
+        if self.factory.method_needs(self.config.method) == "prompts":
+            return fitted_reward(self.factory, **parts)
+        if equipment.oracle is None:
+            raise UsageError(
+                "no reward was given, and the oracle cannot read these prompts (they are not of the picture world): "
+                "name one, for example --reward clip"
+            )
+        return equipment.oracle
 
     def _improve(
         self,
@@ -229,7 +227,7 @@ class Cycle:
             config=json.dumps(self.config.model_dump(mode="json"), sort_keys=True),
             data_hash=last.digest,
             reward_fingerprints=(reward.fingerprint,),
-            code_version=CODE_VERSION,
+            code_version=__version__,
             seed=self.config.seed,
             run=self.run,
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
+from redraft.core.errors import UsageError
 from redraft.core.keys import Key
 from redraft.core.protocols import Factory, Scorer
 from redraft.core.records import Prompt, Recipe
@@ -16,7 +17,6 @@ from redraft.core.tensors import Images
 from redraft.evaluation.suites import PromptsSuite, PromptsSuiteConfig, WorldSuite, WorldSuiteConfig
 from redraft.loop.config import RunConfig
 from redraft.world import parse
-from redraft.core.errors import UsageError
 
 if TYPE_CHECKING:
     from redraft.models.backbone import PipelineBackbone
@@ -108,7 +108,7 @@ def verifiable(prompts: Sequence[Prompt] | None) -> bool:
 
 
 def render_references(prompts: Sequence[Prompt], *, count: int, key: Key) -> Images:
-    """`count` renders of the prompts in turn (those the world can read): the pictures that a perfect model would give."""
+    """`count` renders of the prompts in turn: the pictures that a perfect model would give."""
     from redraft.world.render import render
 
     requests = [parse(prompt.text) for prompt in prompts]

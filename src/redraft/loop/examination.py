@@ -1,4 +1,4 @@
-"""One model on the suite: paint every held-out prompt, let all examiners judge. Compares nothing (`evaluation.compare`).
+"""One model on the suite: paint every held-out prompt, let all examiners judge. Nothing is compared here.
 
 Incumbent and candidate get the same prompts and, picture by picture, the same noise.
 """
@@ -56,7 +56,7 @@ def paint_paper(
 
 
 def mark(equipment: Equipment, paper: Paper, painted: Painted, *, model: str, reward: Scorer | None) -> Examined:
-    """Let reward, oracle and unseen scorers judge painted pictures. Raises NumericsError for a score that is not finite."""
+    """Let reward, oracle and unseen scorers judge pictures. Raises NumericsError for a score that is not finite."""
     heads = [] if reward is None else [_reward_head(reward, painted)]
     verdicts = judged = clauses = None
     if equipment.oracle is not None:

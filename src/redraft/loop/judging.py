@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 
 from redraft.core.protocols import Scorer
-from redraft.core.records import Prompt
 from redraft.core.tensors import Images, Scores
 from redraft.loop.equipment import FeatureExtractor
 from redraft.loop.painting import OnBatch, Painted

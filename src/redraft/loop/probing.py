@@ -115,7 +115,7 @@ class Prober:
 
     @torch.no_grad()
     def _drift(self, painted: Painted, parameters: Parameters) -> float:
-        """Mean squared difference of predictions from the model before training, on one batch at random noise levels."""
+        """Mean squared difference of predictions from the reference, on one batch at random noise levels."""
         backbone = self.equipment.backbone
         rows = list(range(0, len(painted.prompts), max(1, len(painted.prompts) // 32)))
         clean = painted.latents[rows].to(backbone.device)

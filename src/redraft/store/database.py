@@ -98,8 +98,6 @@ class Database:
         try:
             yield
         except exc.IntegrityError as error:
-            if "append-only" in str(error.orig):
-                raise
             raise BusyError(
                 f"{self.name}: another process wrote the same entry at the same moment ({error.orig}); try again"
             ) from error
