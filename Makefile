@@ -25,10 +25,10 @@ $(STAMP): pyproject.toml constraints-cpu.txt
 	  echo "$(PYTHON) is older than 3.11, which redraft needs: run make with PYTHON=python3.11 or newer" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing redraft into $(VENV) $(if $(CUDA),with CUDA,for the CPU)"
-	@$(BIN)/python -m pip install --quiet uv \
-	  && UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" $(BIN)/uv pip install --quiet -p $(BIN)/python $(CONSTRAINT) -e '.[dev]' \
+	@$(BIN)/python -m pip install -qq uv \
+	  && UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" $(BIN)/uv pip install -qq -p $(BIN)/python $(CONSTRAINT) -e '.[dev]' \
 	  || { echo "uv could not install redraft; trying plain pip" >&2; \
-	       $(BIN)/python -m pip install --quiet $(CONSTRAINT) -e '.[dev]'; }
+	       $(BIN)/python -m pip install -qq $(CONSTRAINT) -e '.[dev]'; }
 	@$(BIN)/python -c 'import sys; from importlib.util import find_spec; sys.exit(find_spec("torchvision") is not None)' || { \
 	  echo "torchvision is installed in $(VENV): its wheel is built for CUDA, and next to a CPU torch it breaks the import of" \
 	       "transformers and diffusers. Redraft never needs it: run '$(BIN)/python -m pip uninstall torchvision', or" \

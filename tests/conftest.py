@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 
-def missing_input(reason: str) -> None:
+def missing_input(reason: str) -> NoReturn:
     """Skip on a person's machine; fail in CI, where every input must be there."""
     if os.environ.get("REDRAFT_CI"):
         pytest.fail(f"{reason} (REDRAFT_CI is set, so a missing input is a failure)")

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -145,6 +146,11 @@ def test_an_entry_that_another_process_wrote_first(workspace: Workspace) -> None
     add("improve-0001")
     with pytest.raises(BusyError, match=r"another process wrote the same entry .*runs\.number.*; try again"):
         add("train-0001")
+
+
+def test_a_statement_that_cannot_run_is_not_called_a_full_disk(workspace: Workspace) -> None:
+    with pytest.raises(sa.exc.ProgrammingError), workspace.database.reading() as connection:
+        connection.exec_driver_sql("SELECT ?", (1, 2))
 
 
 def test_a_database_that_another_process_holds(workspace: Workspace, folder: Path) -> None:

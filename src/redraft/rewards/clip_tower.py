@@ -30,8 +30,13 @@ class ClipTower:
     tokenizer, preprocessing, number format and scale; it tells which scores compare. truncated: texts cut so far.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, *, preprocessing: Preprocessing, batch: int = 64) -> None:
-        """Take a CLIPModel in its final number format. batch: pictures at once. Raises NumericsError for NaN in it."""
+    def __init__(
+        self, model: Any, tokenizer: Any, *, preprocessing: Preprocessing, batch: int = 64, identity: str | None = None
+    ) -> None:
+        """Take a CLIPModel in its final number format. batch: pictures at once. identity: None to compute it here.
+
+        Raises NumericsError for NaN or infinity in a weight.
+        """
         self.model = model.eval().requires_grad_(False)
         self.tokenizer, self.preprocessing, self.batch = tokenizer, preprocessing, batch
         self.truncated = 0
@@ -40,7 +45,7 @@ class ClipTower:
         _require_finite(state)
         self.dimension = int(model.config.projection_dim)
         self.scale = float(model.logit_scale.exp())
-        self.identity = hash_tensors(state, rounded=True)
+        self.identity = identity or hash_tensors(state, rounded=True)
         settings = {k: v for k, v in sorted(model.config.to_dict().items()) if k not in _NO_PART_OF_THE_MODEL}
         self.fingerprint = fingerprint_of(
             hash_tensors(state), json.dumps(settings, sort_keys=True, default=str),
@@ -150,8 +155,10 @@ def open_tower(
             f"of {len(tokenizer)} tokens: they belong to two models; copy the tokenizer that the model was trained with"
         )
     preprocessing = read_preprocessing(path, image_size=int(model.config.vision_config.image_size))
+    # Before the change of format: heads fitted in float32 may be used with the same CLIP in bfloat16.
+    identity = hash_tensors(model.state_dict(), rounded=True)
     model = model.to(device=device, dtype=getattr(torch, dtype))
-    return ClipTower(model, tokenizer, preprocessing=preprocessing, batch=batch)
+    return ClipTower(model, tokenizer, preprocessing=preprocessing, batch=batch, identity=identity)
 
 
 def _require_clip(folder: Path) -> None:

@@ -20,9 +20,9 @@ TERMS: tuple[Term, ...] = ("clip", "aesthetic", "unsafe")
 class Confidence:
     """Confidence of B pictures.
 
-    value B in 0..1; terms B,3 in the order of TERMS (the third is 1 - unsafe), NaN where missing; weakest: the term that
-    is the minimum, the first of equal ones, or the first one missing; reasons: None, or codes like "clip_missing" and
-    "aesthetic_not_finite", joined by "+".
+    value B in 0..1. terms B,3 in the order of TERMS (the third is 1 - unsafe), NaN where missing. weakest: the term
+    that is the minimum, the first of equal ones, or the first one missing. reasons: None, or codes such as
+    "clip_missing" and "aesthetic_not_finite", joined by "+".
     """
 
     value: torch.Tensor

@@ -46,6 +46,7 @@ class Checkpoints:
                     sa.insert(CheckpointRow).values(id=id, kind=kind, bytes=len(weights), created_at=at, **values)
                 )
         # A garbage collection may have run between file and row; now that the row is there it keeps the file.
+        self._blobs.ensure(id, SUFFIX, weights)
         return Checkpoint(id=id, kind=kind, lineage=lineage, bytes=len(weights))
 
     def get(self, name: str) -> Checkpoint:

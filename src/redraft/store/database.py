@@ -101,6 +101,9 @@ class Database:
             raise BusyError(
                 f"{self.name}: another process wrote the same entry at the same moment ({error.orig}); try again"
             ) from error
+        except (exc.ProgrammingError, exc.DataError):
+            # A statement that cannot run is a mistake of this room, not of the disk or the caller.
+            raise
         except exc.DatabaseError as error:
             raise self._explain(error) from error
 
