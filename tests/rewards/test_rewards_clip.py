@@ -3,6 +3,7 @@
 import json
 import shutil
 import warnings
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from redraft.core.errors import DamagedError, NumericsError, UsageError
 from redraft.core.protocols import ModelContext, Scorer
 from redraft.core.records import Prompt
 from redraft.core.tensors import Images
-from redraft.rewards.clip_similarity import AGREEMENT, ClipSimilarityConfig, ClipSimilarityScorer
+from redraft.rewards.clip_similarity import AGREEMENT, AGREEMENT_RESIZED, ClipSimilarityConfig, ClipSimilarityScorer
 from redraft.rewards.clip_tower import ClipTower, open_tower
 from redraft.rewards.fingerprints import require_like
 from redraft.rewards.pixels import PIXEL_BOUND, Preprocessing, read_preprocessing
@@ -61,7 +62,7 @@ def test_preprocessing_is_read_from_the_folder_or_defaults(clip_folder: Path, tm
     with pytest.raises(UsageError, match=r"resample 2.*bicubic"):
         read_preprocessing(tmp_path, image_size=64)
     (tmp_path / "preprocessor_config.json").write_text("{")
-    with pytest.raises(DamagedError, match="preprocessor_config.json of the CLIP folder cannot be read"):
+    with pytest.raises(DamagedError, match=r"preprocessor_config.json of the CLIP folder cannot be read"):
         read_preprocessing(tmp_path, image_size=64)
 
 
@@ -89,6 +90,19 @@ def test_score_pixels_agrees_with_score(tower: ClipTower, shape: tuple[int, int]
     prompts = [Prompt(text="a red star")] * len(pixels)
     apart = scorer.score(Images(pixels=pixels), prompts).values[:, 0] - scorer.score_pixels(pixels, prompts)
     assert apart.abs().max() <= AGREEMENT
+
+
+@pytest.mark.parametrize(("shape", "bound"), [((64, 64), AGREEMENT), ((96, 80), AGREEMENT_RESIZED)])
+def test_score_pixels_agrees_with_score_on_the_built_in_clip(
+    world: tuple[Images, tuple[Prompt, ...]], shape: tuple[int, int], bound: float
+) -> None:
+    """A trained CLIP is far more sensitive to pixels than a random one."""
+    scorer = ClipSimilarityScorer(open_tower(str(files("redraft") / "builtin" / "clip")))
+    pictures = torch.nn.functional.interpolate(world[0].pixels, shape, mode="bilinear")
+    pixels = torch.cat([pictures, noise(*shape, count=32)])
+    prompts = [*world[1], *world[1][:32]]
+    apart = scorer.score(Images(pixels=pixels), prompts).values[:, 0] - scorer.score_pixels(pixels, prompts)
+    assert 0 < apart.abs().max() <= bound
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (40, 56)])

@@ -38,7 +38,7 @@ class PluginFactory:
         """The scorer called `name`, or the one at the folder `name` (a CLIPModel folder, or a fitted reward)."""
         if name in BUILTIN_SCORERS:
             plugin, part = BUILTIN_SCORERS[name]
-            return self._scorer(plugin, name, folder=str(Path(str(files("redraft"))) / "builtin" / part))
+            return self._scorer(plugin, name, folder=_packaged(part))
         if name in plugins.names("scorer"):
             return self._scorer(name, name, folder="")
         if Path(name).is_dir():
@@ -48,7 +48,10 @@ class PluginFactory:
 
     def _scorer(self, plugin: str, name: str, *, folder: str) -> Scorer:
         chosen = plugins.load("scorer", plugin)
-        config = build(chosen.Config, {"name": name, **self.scorers.get(name, {})}, source=f"[scorers.{name}]")
+        values: dict[str, Any] = {"name": name} if "name" in chosen.Config.model_fields else {}
+        if plugin == "fitted":
+            values["clip"] = _packaged("clip")
+        config = build(chosen.Config, {**values, **self.scorers.get(name, {})}, source=f"[scorers.{name}]")
         scorer: Scorer = chosen.build(config, ModelContext(folder=folder, device=self.device))
         return scorer
 
@@ -73,3 +76,8 @@ class PluginFactory:
         if name in plugins.names("method"):
             return name, {}
         raise unknown_name("method", name, {*plugins.names("method"), *PRESETS})
+
+
+def _packaged(part: str) -> str:
+    """The folder of a part that ships with the package."""
+    return str(Path(str(files("redraft"))) / "builtin" / part)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from redraft.core.config import build, read_toml
 from redraft.core.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ def read_config(path: Path | None) -> dict[str, Any]:
     """The tables of a TOML file; empty for None. Raises UsageError when it cannot be read, ConfigError for bad TOML."""
     if path is None:
         return {}
+    from redraft.core.config import read_toml
+
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -60,6 +61,7 @@ def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 def run_config(file: Mapping[str, Any], *, given: Mapping[str, Any], source: str) -> RunConfig:
     """The resolved configuration: the house's recipe for the method, the file, the command line, in this order."""
+    from redraft.core.config import build
     from redraft.loop.config import RunConfig
     from redraft.loop.recipes import recipe_for
 
@@ -67,7 +69,7 @@ def run_config(file: Mapping[str, Any], *, given: Mapping[str, Any], source: str
     defaults = RunConfig()
     model, method = chosen.get("model", defaults.model), chosen.get("method", defaults.method)
     if not isinstance(model, str) or not isinstance(method, str):
-        raise ConfigError(f"{source}: model = {model!r}, method = {method!r}: both are names in quotes")
+        raise ConfigError(f"{source}: model = {model!r}, method = {method!r}: both must be text")
     return build(RunConfig, merged(recipe_for(model, method), chosen), source=source)
 
 

@@ -118,7 +118,7 @@ class Prober:
         """Mean squared difference of predictions from the reference, on one batch at random noise levels."""
         backbone = self.equipment.backbone
         rows = list(range(0, len(painted.prompts), max(1, len(painted.prompts) // 32)))
-        clean = painted.latents[rows].to(backbone.device)
+        clean = painted.latents[rows].to(next(iter(backbone.reference().values())).device)
         timesteps = (self.key.child("drift", "timesteps").uniform((len(rows),)) * 980 + 10).round().to(clean.device)
         alpha, sigma = (level.to(clean).view(-1, 1, 1, 1) for level in backbone.noise_level(timesteps))
         noised = alpha * clean + sigma * self.key.child("drift", "noise").normal(clean.shape).to(clean)

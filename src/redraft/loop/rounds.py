@@ -168,7 +168,7 @@ class Rounds:
 
 def _packed(result: FitResult, prober: Prober, log: list[dict[str, float]]) -> Packed:
     tensors, text = result.state.to_tensors()
-    tensors |= {f"chosen/{name}": value for name, value in result.parameters.items()}
+    tensors |= {f"chosen/{name}": value.clone() for name, value in result.parameters.items()}
     trip: Trip | None = prober.trip
     facts = {
         "state": text,

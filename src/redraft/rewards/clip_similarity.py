@@ -17,7 +17,9 @@ from redraft.rewards.fingerprints import fingerprint_of
 from redraft.rewards.pixels import check_pictures
 
 AGREEMENT = 1e-3
-"""Most that score and score_pixels differ in cosine: 0.1 on the usual scale of 100."""
+"""Most that score and score_pixels differ in cosine at the CLIP's own picture size: 0.1 on the usual scale of 100."""
+AGREEMENT_RESIZED = 5e-3
+"""The same for pictures that have to be resized: Pillow rounds to 8 bits after each of its two passes."""
 
 
 class ClipSimilarityConfig(Config):
@@ -31,7 +33,7 @@ class ClipSimilarityScorer:
     """Cosine of CLIP features, -1..1 (Radford et al. 2021): CLIPScore without its factor, and without its clamp, which
     would stop the gradient below 0.
 
-    Differentiable: `score_pixels` lies within AGREEMENT of `score`.
+    Differentiable: `score_pixels` lies within AGREEMENT (AGREEMENT_RESIZED) of `score`.
     """
 
     Config: ClassVar[type[BaseModel]] = ClipSimilarityConfig

@@ -8,42 +8,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field
 
-from redraft.core.config import Config
 from redraft.core.errors import NumericsError, UsageError
 from redraft.core.keys import Key
 from redraft.rewards.clip_tower import ClipTower
 from redraft.rewards.feature_heads import FeatureHeads, entries, head_inputs
 from redraft.rewards.fingerprints import fingerprint_of, hash_tensors
+from redraft.rewards.fit_config import RewardFitConfig
 from redraft.rewards.fitted import FittedRewardScorer
-from redraft.rewards.head_files import HeadCard, Inputs, Output
+from redraft.rewards.head_files import HeadCard, Output
 from redraft.rewards.pixels import check_pictures
 from redraft.rewards.ratings import Labels, Ratings, checked_labels, metrics_of, rating_loss, split_by_group
+
+__all__ = ["FittedHead", "RewardFitConfig", "fit_head", "fit_reward"]
 
 _LBFGS_ITERATIONS = 5
 _LARGEST_GRADIENT = 1.0
 _LEAST_GAIN = 1e-6
-
-
-class RewardFitConfig(Config):
-    """How a reward is fitted. The defaults suit some thousand ratings on the built-in CLIP."""
-
-    inputs: Inputs = Field(default="alignment", description="what heads read: picture alone, or picture and prompt")
-    hidden: int = Field(default=0, ge=0, description="width of the hidden layer; 0: linear")
-    optimizer: Literal["lbfgs", "adamw"] = Field(default="lbfgs", description="of the heads; lbfgs suits linear ones")
-    l2: float = Field(default=1e-3, ge=0, description="penalty on squared weights of standardised inputs")
-    huber_delta: float = Field(default=0.1, gt=0, description="of value heads: where squared error becomes absolute")
-    learning_rate: float = Field(default=3e-3, gt=0, description="of adamw, for heads")
-    epochs: int = Field(default=60, ge=1, description="at most this many passes (lbfgs: rounds of 5 iterations)")
-    batch: int = Field(default=64, ge=1, description="pictures a step of adamw")
-    holdout: float = Field(default=0.2, gt=0, lt=1, description="share of prompts held out by hash")
-    patience: int = Field(default=8, ge=1, description="passes without a lower held-out loss before stopping")
-    tune_layers: int = Field(default=0, ge=0, description="last image layers of the CLIP trained with the heads")
-    tune_learning_rate: float = Field(default=3e-4, gt=0, description="of adamw, for those layers")
 
 
 @dataclass(frozen=True, kw_only=True)

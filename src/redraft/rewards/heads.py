@@ -112,9 +112,24 @@ class HeadsScorer:
         return head_inputs(image, text, inputs=self.inputs)
 
 
-def write_heads(folder: Path, module: FeatureHeads, *, tower: ClipTower, metrics: Mapping[str, float]) -> None:
+def write_heads(
+    folder: Path,
+    module: FeatureHeads,
+    *,
+    tower: ClipTower,
+    metrics: Mapping[str, float],
+    data_hash: str = "",
+    seed: int = 0,
+) -> None:
     """Write heads.safetensors and heads.json into a CLIP folder; errors as `write_head_files` raises them."""
-    card = HeadCard(clip=tower.identity, heads=module.entries, hidden=module.hidden, metrics=dict(metrics))
+    card = HeadCard(
+        clip=tower.identity,
+        heads=module.entries,
+        hidden=module.hidden,
+        metrics=dict(metrics),
+        data_hash=data_hash,
+        seed=seed,
+    )
     write_head_files(module.state_dict(), card, weights_path=folder / WEIGHTS, card_path=folder / CARD)
 
 
