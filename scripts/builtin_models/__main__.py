@@ -14,7 +14,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.builtin_models", description=__doc__)
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--work", type=Path, required=True, help="folder for the corpus, states and results")
-    parser.add_argument("--steps", type=int, help="optimiser steps of this stage (default: those of the shipped models)")
+    parser.add_argument(
+        "--steps", type=int, help="optimiser steps of this stage (default: those of the shipped models)"
+    )
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     import torch

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as functional
 
 from scripts.builtin_models.corpus import load
 from scripts.builtin_models.training import Trainer
@@ -35,7 +35,7 @@ def pixels_of(pictures: np.ndarray) -> torch.Tensor:
 
 
 def train(work: Path, *, steps: int, batch: int = 16) -> None:
-    """Train on the corpus, then on half styled and labelled pictures, whose fine textures the corpus shows too rarely."""
+    """Train on the corpus, then on half styled and labelled pictures: the corpus shows them too rarely."""
     corpus = load(work / "corpus")
     rare = np.array([index for index, text in enumerate(corpus.true_texts) if "style" in text or "labelled" in text])
     everything = np.arange(len(corpus.pictures))
@@ -43,7 +43,9 @@ def train(work: Path, *, steps: int, batch: int = 16) -> None:
 
     def loss_of(step: int, styled: int) -> torch.Tensor:
         rng = np.random.default_rng((21, step, styled))
-        rows = np.concatenate([rng.choice(everything, batch - styled, replace=False), rng.choice(rare, styled, replace=False)])
+        rows = np.concatenate(
+            [rng.choice(everything, batch - styled, replace=False), rng.choice(rare, styled, replace=False)]
+        )
         return _loss(model, pixels_of(corpus.pictures[np.sort(rows)]), step)
 
     first = Trainer(model, folder=work / "autoencoder-plain", steps=steps, learning_rate=2e-3, ema=0.998)
@@ -98,6 +100,6 @@ def encode_corpus(work: Path) -> None:
     for start in range(0, len(latents), 128):
         mean = model.encode(pixels_of(corpus.pictures[start : start + 128])).latent_dist.mean
         scaled = (mean - model.config.shift_factor) * model.config.scaling_factor
-        latents[start : start + 128] = F.hardtanh(scaled, -60000, 60000).numpy()
+        latents[start : start + 128] = functional.hardtanh(scaled, -60000, 60000).numpy()
     np.save(work / "latents.partial.npy", latents)
     (work / "latents.partial.npy").rename(work / "latents.npy")

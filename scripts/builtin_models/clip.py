@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as functional
 
 from redraft.world.corrupt import corrupt_request
 from redraft.world.draws import draw_request
@@ -29,11 +29,26 @@ def build(*, held_out: bool) -> Any:
 
     tokenizer = build_tokenizer()
     width = 80 if held_out else 96
-    shared = {"hidden_size": width, "intermediate_size": 4 * width, "num_attention_heads": width // 16, "projection_dim": 64}
-    ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    shared = {
+        "hidden_size": width,
+        "intermediate_size": 4 * width,
+        "num_attention_heads": width // 16,
+        "projection_dim": 64,
+    }
+    ids = {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
     torch.manual_seed(31 if held_out else 30)
     config = CLIPConfig(
-        text_config={**shared, **ids, "num_hidden_layers": 3, "vocab_size": len(tokenizer), "max_position_embeddings": 20},
+        text_config={
+            **shared,
+            **ids,
+            "num_hidden_layers": 3,
+            "vocab_size": len(tokenizer),
+            "max_position_embeddings": 20,
+        },
         vision_config={**shared, "num_hidden_layers": 4, "image_size": 64, "patch_size": 8},
         projection_dim=64,
     )
@@ -49,8 +64,8 @@ def degrade(pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     taps = taps / taps.sum(1, keepdim=True)
     flat = pixels.reshape(1, -1, 64, 64)
     taps = taps.repeat_interleave(3, 0)
-    flat = F.conv2d(flat, taps[:, None, :, None], padding=(2, 0), groups=flat.shape[1])
-    flat = F.conv2d(flat, taps[:, None, None, :], padding=(0, 2), groups=flat.shape[1])
+    flat = functional.conv2d(flat, taps[:, None, :, None], padding=(2, 0), groups=flat.shape[1])
+    flat = functional.conv2d(flat, taps[:, None, None, :], padding=(0, 2), groups=flat.shape[1])
     strength = torch.rand((count, 1, 1, 1), generator=generator) * 0.05
     noise = torch.randn((count, 3, 64, 64), generator=generator) * strength
     gain = 1 + (torch.rand((count, 3, 1, 1), generator=generator) - 0.5) * 0.1
@@ -84,7 +99,9 @@ def train(work: Path, *, held_out: bool, steps: int, batch: int = 128) -> None:
         pixels, true, wrong = batch_of((base, step), batch, held_out=held_out)
         pixels = degrade(pixels, torch.Generator().manual_seed(base * 1_000_003 + step))
         tokens = tokenizer(true + wrong, padding="max_length", truncation=True, return_tensors="pt")
-        output = model(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, pixel_values=(pixels - MEAN) / STD)
+        output = model(
+            input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, pixel_values=(pixels - MEAN) / STD
+        )
         logits = output.logits_per_image
         # Equal captions in a batch are all right answers: share the probability among them.
         same = torch.tensor([[a == b for b in true + wrong] for a in true]).float()
@@ -108,7 +125,10 @@ def accuracy(model: Any, tokenizer: Any, weights: dict[str, torch.Tensor]) -> di
     output = judge(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, pixel_values=(pixels - MEAN) / STD)
     cosine = output.image_embeds @ output.text_embeds.T
     right, other = cosine[:, :512].diagonal(), cosine[:, 512:].diagonal()
-    return {"true_beats_wrong": float((right > other).float().mean()), "retrieval": float((cosine[:, :512].argmax(1) == torch.arange(512)).float().mean())}
+    return {
+        "true_beats_wrong": float((right > other).float().mean()),
+        "retrieval": float((cosine[:, :512].argmax(1) == torch.arange(512)).float().mean()),
+    }
 
 
 def save(work: Path, name: str, weights: dict[str, torch.Tensor], *, held_out: bool) -> None:

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as functional
 from torch import nn
 
 from scripts.builtin_models import autoencoder, corpus
 from scripts.builtin_models.quality import measure_quality
-from scripts.builtin_models.tokenizer import MAXIMUM_LENGTH, build as build_tokenizer
+from scripts.builtin_models.tokenizer import MAXIMUM_LENGTH
+from scripts.builtin_models.tokenizer import build as build_tokenizer
 from scripts.builtin_models.training import Trainer
 
 CAPTION_DROP = 0.1
@@ -62,7 +63,9 @@ class StableDiffusion(nn.Module):
         noise = torch.randn(clean.shape, generator=generator)
         noisy = alpha_bar.sqrt()[:, None, None, None] * clean + (1 - alpha_bar).sqrt()[:, None, None, None] * noise
         text = self.text_encoder(ids)[0]
-        error = F.mse_loss(self.unet(noisy, timesteps, text, return_dict=False)[0], noise, reduction="none").mean((1, 2, 3))
+        error = functional.mse_loss(
+            self.unet(noisy, timesteps, text, return_dict=False)[0], noise, reduction="none"
+        ).mean((1, 2, 3))
         snr = alpha_bar / (1 - alpha_bar)
         return (error * snr.clamp(max=5) / snr).mean()
 
@@ -98,7 +101,7 @@ class StableDiffusion3(nn.Module):
         velocity = self.transformer(
             noisy, timestep=sigma * 1000, encoder_hidden_states=text, pooled_projections=pooled, return_dict=False
         )[0]
-        return F.mse_loss(velocity, noise - clean)
+        return functional.mse_loss(velocity, noise - clean)
 
 
 def build(family: str) -> StableDiffusion | StableDiffusion3:
@@ -109,12 +112,16 @@ def build(family: str) -> StableDiffusion | StableDiffusion3:
 def pipeline(model: StableDiffusion | StableDiffusion3, autoencoder: Any) -> Any:
     """The diffusers pipeline around trained parts."""
     from diffusers import (
-        DDIMScheduler, FlowMatchEulerDiscreteScheduler, StableDiffusion3Pipeline, StableDiffusionPipeline,
+        DDIMScheduler,
+        FlowMatchEulerDiscreteScheduler,
+        StableDiffusion3Pipeline,
+        StableDiffusionPipeline,
     )  # fmt: skip
 
     if isinstance(model, StableDiffusion):
         scheduler = DDIMScheduler(
-            **BETAS, num_train_timesteps=1000, clip_sample=False, set_alpha_to_one=True, timestep_spacing="trailing", steps_offset=1,
+            **BETAS, num_train_timesteps=1000, clip_sample=False, set_alpha_to_one=True, timestep_spacing="trailing",
+            steps_offset=1,
             prediction_type="epsilon",
         )  # fmt: skip
         autoencoder.register_to_config(shift_factor=None)

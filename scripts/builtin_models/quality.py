@@ -1,4 +1,4 @@
-"""Measures a denoiser while it trains: oracle accuracy of the six tasks on 384 balanced prompts. Not the examination."""
+"""Measures a denoiser while it trains: oracle accuracy of six tasks on 384 prompts. Not the examination."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 
 from redraft.world.draws import draw_prompts
 from redraft.world.grammar import parse
-from redraft.world.verify import verify_batch
 from redraft.world.requests import GENEVAL_TASKS
+from redraft.world.verify import verify_batch
 from scripts.builtin_models import autoencoder
 
 
@@ -33,7 +33,9 @@ def sample_pictures(model: Any, work: Path, texts: list[str], *, steps: int, gui
     return (np.concatenate(parts) * 255).round().astype(np.uint8)
 
 
-def measure_quality(model: Any, work: Path, *, count: int = 384, steps: int = 10, guidance: float = 1.0) -> dict[str, float]:
+def measure_quality(
+    model: Any, work: Path, *, count: int = 384, steps: int = 10, guidance: float = 1.0
+) -> dict[str, float]:
     """Accuracy per task and their mean, in percent, at the default recipe."""
     prompts = draw_prompts(np.random.default_rng(77), count, tasks=GENEVAL_TASKS, weights="uniform")
     requests = [parse(prompt.text) for prompt in prompts]

@@ -65,11 +65,15 @@ def _training_facts(state: dict[str, Any]) -> str:
 
 def _pipeline_card(family: str, state: dict[str, Any], recipe: dict[str, Any]) -> str:
     rows = "\n".join(
-        "| " + " | ".join([str(int(row["step"]))] + [f"{row[name]:.1f}" for name in row if name not in ("step", "seconds")]) + " |"
+        "| "
+        + " | ".join([str(int(row["step"]))] + [f"{row[name]:.1f}" for name in row if name not in ("step", "seconds")])
+        + " |"
         for row in state["history"]
     )
     names = [name for name in state["history"][-1] if name not in ("step", "seconds")]
-    network = "a UNet that predicts epsilon" if family == "sd" else "a joint-attention transformer that predicts the flow"
+    network = (
+        "a UNet that predicts epsilon" if family == "sd" else "a joint-attention transformer that predicts the flow"
+    )
     extra = f", max_sequence_length={recipe['max_sequence_length']}" if family == "sd3" else ""
     return f"""# builtin:{family}
 
@@ -79,9 +83,10 @@ weak on the tail. It knows nothing but the picture world.
 - data: 60,000 renders of the picture world (seed 11), half of them drawn by Zipf's law; 20 % of the captions carry one
   error, as scraped captions do; a tenth of the captions is dropped for guidance
 - seed: {50 if family == "sd" else 60}; text encoders trained together with the denoiser, then frozen
-{_training_facts(state)}- default recipe: {recipe['steps']} deterministic steps, guidance {recipe['guidance_scale']}
-- plain diffusers: `pipe(prompt, num_inference_steps={recipe['steps']}, guidance_scale={recipe['guidance_scale']}, height=64, width=64{extra})`
-- rebuild: `python -m scripts.builtin_models {family} --work FOLDER --steps {state['step']}` (after the stages corpus,
+{_training_facts(state)}- default recipe: {recipe["steps"]} deterministic steps, guidance {recipe["guidance_scale"]}
+- plain diffusers: `pipe(prompt, num_inference_steps={recipe["steps"]}, guidance_scale={recipe["guidance_scale"]},
+  height=64, width=64{extra})`
+- rebuild: `python -m scripts.builtin_models {family} --work FOLDER --steps {state["step"]}` (after the stages corpus,
   autoencoder and latents)
 - licence: Apache-2.0
 
@@ -96,7 +101,9 @@ Oracle accuracy in percent on 384 balanced prompts while training (EMA weights, 
 def _clip_card(name: str, state: dict[str, Any]) -> str:
     last = state["history"][-1]
     use = (
-        "held out: it examines models and is never a training reward" if name == "clip-heldout" else "the similarity scorer"
+        "held out: it examines models and is never a training reward"
+        if name == "clip-heldout"
+        else "the similarity scorer"
     )
     return f"""# {name}
 
@@ -104,8 +111,8 @@ A tiny CLIP of Redraft's picture world (64x64 pixels, patches of 8), {use}.
 
 - data: fresh renders (seed {40 if name == "clip-heldout" else 41}), degraded by blur, noise and brightness; one wrong
   caption of each picture as an extra negative
-{_training_facts(state)}- metrics on 512 fresh degraded renders: true caption beats its wrong one {100 * last['true_beats_wrong']:.1f} %,
-  retrieval of one text among 512 {100 * last['retrieval']:.1f} %
-- rebuild: `python -m scripts.builtin_models {name} --work FOLDER --steps {state['step']}`
+{_training_facts(state)}- on 512 fresh degraded renders: true caption beats its wrong one {100 * last["true_beats_wrong"]:.1f} %;
+  retrieval of one text among 512 {100 * last["retrieval"]:.1f} %
+- rebuild: `python -m scripts.builtin_models {name} --work FOLDER --steps {state["step"]}`
 - licence: Apache-2.0
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def _pieces(word: str, merges: list[tuple[str, str]]) -> list[str]:
     rank = {pair: index for index, pair in enumerate(merges)}
     pieces = [*word[:-1], word[-1] + "</w>"]
     while True:
-        pairs = [(rank[pair], place) for place, pair in enumerate(zip(pieces, pieces[1:], strict=False)) if pair in rank]
+        pairs = [(rank[pair], place) for place, pair in enumerate(pairwise(pieces)) if pair in rank]
         if not pairs:
             return pieces
         _, place = min(pairs)
@@ -49,5 +50,4 @@ def build() -> Any:
         vocabulary_ids = {token: index for index, token in enumerate(dict.fromkeys(tokens))}
         Path(folder, "vocab.json").write_text(json.dumps(vocabulary_ids))
         Path(folder, "merges.txt").write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges))
-        tokenizer = CLIPTokenizer.from_pretrained(folder, model_max_length=MAXIMUM_LENGTH)
-    return tokenizer
+        return CLIPTokenizer.from_pretrained(folder, model_max_length=MAXIMUM_LENGTH)

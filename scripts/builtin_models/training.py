@@ -35,7 +35,14 @@ class Trainer:
     """Model, EMA copy, optimisers and step counter, saved together and resumed from `folder/state.pt`."""
 
     def __init__(
-        self, model: nn.Module, *, folder: Path, steps: int, learning_rate: float, muon_rate: float = 0.0, ema: float = 0.999
+        self,
+        model: nn.Module,
+        *,
+        folder: Path,
+        steps: int,
+        learning_rate: float,
+        muon_rate: float = 0.0,
+        ema: float = 0.999,
     ) -> None:
         self.model, self.folder, self.steps, self.ema_decay = model, folder, steps, ema
         self.rates = [learning_rate]
@@ -81,7 +88,7 @@ class Trainer:
         log_every: int = 50,
         save_every: float = 60.0,
     ) -> None:
-        """Train to `steps`. `loss_of(step)` must depend on the step alone, so that a resumed run repeats nothing else."""
+        """Train to `steps`. `loss_of(step)` must depend on the step alone, so that a run can be resumed."""
         begin, saved, running = time.time() - self.seconds, time.time(), 0.0
         while self.step < self.steps:
             factor = learning_rate_factor(self.step, steps=self.steps)
@@ -99,7 +106,11 @@ class Trainer:
             running += loss.item()
             self.seconds = time.time() - begin
             if self.step % log_every == 0:
-                print(f"{self.folder.name} step {self.step}/{self.steps} {self.seconds:.0f}s loss {running / log_every:.5f}", flush=True)
+                print(
+                    f"{self.folder.name} step {self.step}/{self.steps} {self.seconds:.0f}s loss "
+                    f"{running / log_every:.5f}",
+                    flush=True,
+                )
                 running = 0.0
             if measure is not None and (self.step % measure_every == 0 or self.step == self.steps):
                 row = {"step": self.step, "seconds": self.seconds, **measure()}

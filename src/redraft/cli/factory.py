@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from redraft.core import plugins
 from redraft.core.config import build
@@ -24,7 +24,7 @@ class PluginFactory:
     """Builds by name. `methods` and `scorers` hold the options of the TOML's [methods.NAME] and [scorers.NAME]."""
 
     device: str = "cpu"
-    dtype: str = "float32"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     scorers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -13,6 +13,7 @@ from redraft.core.errors import UsageError
 
 if TYPE_CHECKING:
     from redraft.models.backbone import PipelineBackbone
+    from redraft.store.aliases import Alias
     from redraft.store.workspace import Workspace
 
 Checkpoint = Annotated[
@@ -87,7 +88,7 @@ def open_model(
     if wanted == "base":
         return backbone, backbone.base
     if wanted in ("champion", "challenger", "previous"):
-        live = workspace.aliases.current(backbone.base, wanted)
+        live = workspace.aliases.current(backbone.base, cast("Alias", wanted))
         if live is None or not live.checkpoint:
             if checkpoint in ("challenger", "previous"):
                 raise UsageError(f"{backbone.base} has no {checkpoint} in this workspace: see `redraft models list`")

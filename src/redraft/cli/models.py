@@ -6,12 +6,16 @@ import json
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from redraft.cli import options
 from redraft.cli.options import DEFAULT_WORKSPACE, print_json
+
+if TYPE_CHECKING:
+    from redraft.store.aliases import Alias
+    from redraft.store.workspace import Workspace
 
 app = typer.Typer(help="Checkpoints and the aliases that serving follows.", no_args_is_help=True)
 Base = Annotated[str, typer.Option("--model", "-m", help="The base model.")]
@@ -27,10 +31,10 @@ def list_models(workspace: options.Workspace = DEFAULT_WORKSPACE, as_json: optio
 
     with Workspace.open(workspace) as space:
         checkpoints, aliases = space.checkpoints.list(), space.aliases.list()
-    pointing = {live.checkpoint: [] for live in aliases}  # type: ignore[var-annotated]
+    pointing: dict[str, list[str]] = {}
     for live in aliases:
-        pointing[live.checkpoint].append(live.alias)
-    rows = [
+        pointing.setdefault(live.checkpoint, []).append(live.alias)
+    rows: list[dict[str, Any]] = [
         {
             "id": checkpoint.id, "base": checkpoint.lineage.base, "kind": checkpoint.kind, "bytes": checkpoint.bytes,
             "method": checkpoint.lineage.method, "run": checkpoint.lineage.run,
@@ -136,16 +140,16 @@ def export(
         typer.echo(f"{name} is in {written}")
 
 
-def _resolve(space, checkpoint: str, model: str) -> str:  # type: ignore[no-untyped-def]
+def _resolve(space: Workspace, checkpoint: str, model: str) -> str:
     """The id behind an alias name, or the id itself."""
     from redraft.core.errors import UsageError
 
     if checkpoint not in ("champion", "challenger", "previous"):
         return checkpoint
-    live = space.aliases.current(model, checkpoint)
+    live = space.aliases.current(model, cast("Alias", checkpoint))
     if live is None or not live.checkpoint:
         raise UsageError(
             f"{model} has no {checkpoint} but the base itself in this workspace: run `redraft improve`, or give an id "
             "from `redraft models list`"
         )
-    return str(live.checkpoint)
+    return live.checkpoint

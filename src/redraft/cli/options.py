@@ -74,7 +74,7 @@ def run_config(file: Mapping[str, Any], *, given: Mapping[str, Any], source: str
 
 
 def parse_rewards(texts: Sequence[str] | None) -> dict[str, float] | None:
-    """`NAME[=WEIGHT]` options as a mapping; None when there are none. Raises UsageError for a bad weight or a repeat."""
+    """`NAME[=WEIGHT]` options as a mapping; None when there are none. Raises UsageError for a bad one or a repeat."""
     if not texts:
         return None
     from redraft.rewards.blend import parse_reward

@@ -38,7 +38,9 @@ def show(name: Name, workspace: options.Workspace = DEFAULT_WORKSPACE, as_json: 
     with Workspace.open(workspace) as space:
         run, entries = space.runs.get(name), space.ledger.entries(name)
     result = json.loads(run.result) if run.result else {}
-    stages = [{"stage": e.stage, "status": e.status, "at": _time(e.at), "outputs": dict(e.outputs)} for e in entries]
+    stages: list[dict[str, Any]] = [
+        {"stage": e.stage, "status": e.status, "at": _time(e.at), "outputs": dict(e.outputs)} for e in entries
+    ]
     if as_json:
         print_json({**_row(run), "config": json.loads(run.config), "stages": stages, "result": result})
         return

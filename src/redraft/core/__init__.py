@@ -1,1 +1,1 @@
-"""Floor 1: the words of the house. Standard library, torch and pydantic only; no disk, no clock, no global randomness."""
+"""Floor 1: the words of the house. Standard library, torch and pydantic only; no disk, no clock."""

@@ -13,7 +13,7 @@ from redraft.core.config import Config
 from redraft.evaluation.gate import GatePolicy
 from redraft.evaluation.tripwires import Tripwires
 from redraft.methods.fit_config import FitConfig
-from redraft.rewards.fit import RewardFitConfig
+from redraft.rewards.fit_config import RewardFitConfig
 
 
 class Sampling(Config):

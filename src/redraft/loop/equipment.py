@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -77,7 +77,7 @@ def equip(config: RunConfig, factory: Factory, *, prompts: Sequence[Prompt] | No
         suite = PromptsSuite(PromptsSuiteConfig(prompts=config.examine.prompts), prompts)
     names = [name for name in config.examine.scorers if name not in config.reward]
     scorers = {name: factory.scorer(name) for name in dict.fromkeys([*names, config.probes.heldout])}
-    features = scorers.get(config.examine.features) or factory.scorer(config.examine.features)
+    features: Any = scorers.get(config.examine.features) or factory.scorer(config.examine.features)
     if not hasattr(features, "image_features"):
         raise UsageError(
             f"examine.features = {config.examine.features!r}: this scorer gives no features; name a CLIP scorer"

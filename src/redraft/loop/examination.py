@@ -105,7 +105,7 @@ def _head(scores: Scores, head: str, *, role: Literal["trained", "unseen"], name
 
 
 def _label(scorer: Scorer, head: str) -> str:
-    return scorer.name if len(scorer.heads) == 1 else head
+    return scorer.name if len(scorer.heads) == 1 else f"{scorer.name}/{head}"
 
 
 def _column(scores: Scores, head: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -114,5 +114,5 @@ def _column(scores: Scores, head: str) -> np.ndarray[tuple[int], np.dtype[np.flo
 
 def _saturation(painted: Painted) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     pixels = painted.pixels
-    parts = [saturation(part.float().numpy() / 255) for part in pixels.split(256)]
+    parts = [saturation(part.float().numpy() / 255) for part in torch.split(pixels, 256)]
     return np.concatenate(parts)

@@ -33,5 +33,5 @@ def judge(scorer: Scorer, painted: Painted, *, on_batch: OnBatch | None = None) 
 def features_of(extractor: FeatureExtractor, images: Images) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     """Features N,D of pictures, batch by batch."""
     with torch.no_grad():
-        parts = [extractor.image_features(Images(pixels=part)) for part in images.pixels.split(BATCH)]
+        parts = [extractor.image_features(Images(pixels=part)) for part in torch.split(images.pixels, BATCH)]
     return torch.cat(parts).float().cpu().numpy()

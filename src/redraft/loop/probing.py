@@ -68,10 +68,10 @@ class Prober:
 
     def restore(self, text: str) -> None:
         """Take over the history that `to_json` wrote."""
-        self.history = [
-            Probe(**{k: np.asarray(v) if k in ARRAYS and v is not None else v for k, v in row.items()})
-            for row in json.loads(text)
-        ]
+        rows: list[dict[str, Any]] = json.loads(text)
+        for row in rows:
+            row |= {name: None if row[name] is None else np.asarray(row[name]) for name in ARRAYS}
+        self.history = [Probe(**row) for row in rows]
 
     def _take(self, step: int, parameters: Parameters) -> None:
         painted, count = self._paint(parameters)
@@ -79,8 +79,9 @@ class Prober:
         features = features_of(self.equipment.features, painted.images(0, len(painted.prompts)))
         several = len(group) > count
         spread = diversity(features, group, count=count) if several else None
-        reach = None if spread is None else NEAR * float((self.history[0].diversity if self.history else spread).mean())
-        colour = np.concatenate([saturation(part.float().numpy() / 255) for part in painted.pixels.split(256)])
+        first = self.history[0].diversity if self.history else spread
+        reach = None if first is None else NEAR * float(first.mean())
+        colour = np.concatenate([saturation(part.float().numpy() / 255) for part in torch.split(painted.pixels, 256)])
         oracle = self.equipment.oracle
         probe = Probe(
             step=step,

@@ -84,7 +84,8 @@ def _tsv(text: str, path: Path) -> Iterator[tuple[int, str, tuple[str, ...]]]:
     reader = csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
     if "Prompt" not in (reader.fieldnames or ()):
         raise UsageError(
-            f"{path} has the columns {', '.join(reader.fieldnames or ['none'])}: a tsv of prompts needs a column 'Prompt' "
+            f"{path} has the columns {', '.join(reader.fieldnames or ['none'])}: a tsv of prompts needs a column "
+            "'Prompt' "
             "(PartiPrompts has Prompt, Category, Challenge, Note)"
         )
     for row in reader:
