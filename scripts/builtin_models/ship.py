@@ -111,7 +111,8 @@ A tiny CLIP of Redraft's picture world (64x64 pixels, patches of 8), {use}.
 
 - data: fresh renders (seed {40 if name == "clip-heldout" else 41}), degraded by blur, noise and brightness; one wrong
   caption of each picture as an extra negative
-{_training_facts(state)}- on 512 fresh degraded renders: true caption beats its wrong one {100 * last["true_beats_wrong"]:.1f} %;
+{_training_facts(state)}- on 512 fresh degraded renders: true caption beats its wrong one
+  {100 * last["true_beats_wrong"]:.1f} %;
   retrieval of one text among 512 {100 * last["retrieval"]:.1f} %
 - rebuild: `python -m scripts.builtin_models {name} --work FOLDER --steps {state["step"]}`
 - licence: Apache-2.0

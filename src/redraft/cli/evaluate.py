@@ -10,6 +10,7 @@ import typer
 
 from redraft.cli import options
 from redraft.cli.options import DEFAULT_WORKSPACE, print_json
+from redraft.models.builtin import DEFAULT
 
 if TYPE_CHECKING:
     from redraft.evaluation.examined import Examined
@@ -40,7 +41,7 @@ def evaluate(
     examined, name = _examined(equipment, paper, checkpoint, workspace=workspace, seed=seed, quiet=as_json)
     rows = _levels(examined)
     result = {
-        "model": model or "builtin:sd3", "checkpoint": name, "suite": equipment.suite.name,
+        "model": model or DEFAULT, "checkpoint": name, "suite": equipment.suite.name,
         "prompts": len(paper.prompts), "seconds": time.monotonic() - began, "metrics": rows,
     }  # fmt: skip
     if as_json:
@@ -93,7 +94,7 @@ def compare(
     seconds = time.monotonic() - began
     if as_json:
         facts = RunFacts(
-            run="", method="compare", model=model or "builtin:sd3", checkpoint=name, seed=seed or 0, seconds=seconds,
+            run="", method="compare", model=model or DEFAULT, checkpoint=name, seed=seed or 0, seconds=seconds,
             hardware="", command="",
         )  # fmt: skip
         print_json(to_json(report, verdict, facts))

@@ -10,6 +10,7 @@ import typer
 from redraft.cli import options
 from redraft.cli.options import DEFAULT_WORKSPACE, print_json
 from redraft.core.errors import UsageError
+from redraft.models.builtin import DEFAULT
 
 if TYPE_CHECKING:
     from redraft.models.backbone import PipelineBackbone
@@ -54,7 +55,7 @@ def generate(
             'no prompt was given: write one in quotes, as in redraft generate "a red star", or --prompts FILE'
         )
     with Workspace.open(workspace) as space:
-        backbone, name = open_model(space, model or "builtin:sd3", checkpoint=checkpoint, device=device)
+        backbone, name = open_model(space, model or DEFAULT, checkpoint=checkpoint, device=device)
         painted = paint(
             backbone,
             repeated(wanted, count),
@@ -68,7 +69,7 @@ def generate(
         write_file(path, png_of(pixels))
         files.append({"prompt": prompt.text, "file": str(path)})
     if as_json:
-        print_json({"model": model or "builtin:sd3", "checkpoint": name, "pictures": files})
+        print_json({"model": model or DEFAULT, "checkpoint": name, "pictures": files})
     else:
         typer.echo(f"{len(files)} pictures by {name} in {out}")
 

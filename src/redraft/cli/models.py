@@ -12,6 +12,7 @@ import typer
 
 from redraft.cli import options
 from redraft.cli.options import DEFAULT_WORKSPACE, print_json
+from redraft.models.builtin import DEFAULT
 
 if TYPE_CHECKING:
     from redraft.store.aliases import Alias
@@ -56,7 +57,7 @@ def list_models(workspace: options.Workspace = DEFAULT_WORKSPACE, as_json: optio
 def show(
     checkpoint: Checkpoint,
     workspace: options.Workspace = DEFAULT_WORKSPACE,
-    model: Base = "builtin:sd3",
+    model: Base = DEFAULT,
     as_json: options.Json = False,
 ) -> None:
     """A checkpoint's lineage, and the history of its base's aliases. Example: redraft models show champion"""
@@ -81,7 +82,7 @@ def show(
 def promote(
     checkpoint: Checkpoint,
     workspace: options.Workspace = DEFAULT_WORKSPACE,
-    model: Base = "builtin:sd3",
+    model: Base = DEFAULT,
     reason: Annotated[str, typer.Option("--reason", help="Why, for the history.")] = "promoted by hand",
     as_json: options.Json = False,
 ) -> None:
@@ -100,7 +101,7 @@ def promote(
 @app.command("rollback")
 def rollback(
     workspace: options.Workspace = DEFAULT_WORKSPACE,
-    model: Base = "builtin:sd3",
+    model: Base = DEFAULT,
     reason: Annotated[str, typer.Option("--reason", help="Why, for the history.")] = "rolled back by hand",
     as_json: options.Json = False,
 ) -> None:
@@ -120,7 +121,7 @@ def export(
     checkpoint: Checkpoint,
     out: Annotated[Path, typer.Option("--out", "-o", help="A new folder.")],
     workspace: options.Workspace = DEFAULT_WORKSPACE,
-    model: Base = "builtin:sd3",
+    model: Base = DEFAULT,
     whole: Annotated[bool, typer.Option("--pipeline", help="Write the whole pipeline, weights merged in.")] = False,
     as_json: options.Json = False,
 ) -> None:

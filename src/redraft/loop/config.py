@@ -13,6 +13,7 @@ from redraft.core.config import Config
 from redraft.evaluation.gate import GatePolicy
 from redraft.evaluation.tripwires import Tripwires
 from redraft.methods.fit_config import FitConfig
+from redraft.models.builtin import DEFAULT as DEFAULT_MODEL
 from redraft.rewards.fit_config import RewardFitConfig
 
 
@@ -81,7 +82,7 @@ class Probes(Config):
 class RunConfig(Config):
     """One run of `redraft improve` or `redraft train`."""
 
-    model: str = Field(default="builtin:sd3", description="built-in name, pipeline folder or hub id")
+    model: str = Field(default=DEFAULT_MODEL, description="built-in name, pipeline folder or hub id")
     method: str = Field(default="nft", description="a method or a preset of one")
     methods: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options of methods, by name")
     scorers: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options of scorers, by name")

@@ -9,6 +9,8 @@ from redraft.core.errors import EnvironmentFaultError, unknown_name
 
 PREFIX = "builtin:"
 NAMES = ("sd", "sd3")
+DEFAULT = "builtin:sd"
+"""The model of commands that name none."""
 
 
 def _root() -> Path:
