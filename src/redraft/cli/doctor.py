@@ -79,10 +79,11 @@ def _torchvision() -> Finding:
     try:
         importlib.import_module("torchvision")
     except (ImportError, RuntimeError, OSError) as error:
+        reason = (str(error) or repr(error)).splitlines()[0]
         return Finding(
             subject="torchvision",
             state="fault",
-            text=f"is installed but does not work with this torch ({str(error).splitlines()[0]}); transformers "
+            text=f"is installed but does not work with this torch ({reason}); transformers "
             "sees it and then fails to import CLIP and every pipeline",
             way_out="pip uninstall torchvision (Redraft does not need it)",
         )

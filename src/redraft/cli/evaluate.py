@@ -172,7 +172,9 @@ def _levels(examined: Examined) -> dict[str, dict[str, float | str | int]]:
             "count": int(core.sum()), "unit": "share",
         }  # fmt: skip
         for task in dict.fromkeys(examined.tasks):
-            rows[f"oracle/{task}"] = _row(per_prompt[(tasks == task) & np.isfinite(per_prompt)], "share")
+            values = per_prompt[(tasks == task) & np.isfinite(per_prompt)]
+            if len(values) > 1:  # an interval needs two
+                rows[f"oracle/{task}"] = _row(values, "share")
     for head in examined.heads:
         values = examined.per_prompt(head.values, mask=head.mask)
         rows[head.name] = _row(values[np.isfinite(values)], head.unit)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from redraft.cli import options
-from redraft.cli.options import DEFAULT_WORKSPACE, merged, parse_rewards, print_json, read_config, run_config
+from redraft.cli.options import DEFAULT_WORKSPACE, parse_rewards, print_json, read_config, run_config
 
 if TYPE_CHECKING:
+    from redraft.core.records import Prompt
     from redraft.loop.config import RunConfig
 
 Method = Annotated[str | None, typer.Option("--method", help="nft, sft, draft, or a preset such as draft-1, draft-lv.")]
@@ -114,24 +115,40 @@ def run_cycle(
     from redraft.cli.results import show, summarise, write_page
     from redraft.cli.screen import ERRORS, Screen
     from redraft.loop.cycle import Cycle
-    from redraft.loop.lifecycle import begin_run, finish_run, held_lease
-    from redraft.prompts.corpora import read_prompts
+    from redraft.loop.lifecycle import begin_run, finish_run, held_lease, next_run
     from redraft.store.workspace import Workspace
 
-    with Workspace.open(workspace) as space, held_lease(space, clock=time.time) as keep:
-        entry, resolved = begin_run(space, config, kind=kind, run=run, clock=time.time)
-        keep(entry.name)
-        texts = None if resolved.prompts is None else read_prompts(Path(resolved.prompts))
-        factory = PluginFactory(device=resolved.device, methods=resolved.methods, scorers=resolved.scorers)
-        with Screen(quiet=as_json) as screen, finish_run(space, entry.name, clock=time.time) as finished:
-            outcome = Cycle(
-                config=resolved, factory=factory, workspace=space, run=entry.name, clock=time.time, observer=screen,
-                prompts=texts,
-            ).work()  # fmt: skip
-            seconds = time.monotonic() - began
-            summary = summarise(outcome, config=resolved, seconds=seconds)
-            page = write_page(space, outcome, config=resolved, seconds=seconds)
-            finished(json.dumps(summary))
+    if config is not None:
+        _check_names(config)
+    with Workspace.open(workspace) as space:
+        name = next_run(space, resume=config is None, kind=kind, run=run)
+        with held_lease(space, name, clock=time.time):
+            entry, resolved = begin_run(space, name, config=config, kind=kind, clock=time.time)
+            factory = PluginFactory(device=resolved.device, methods=resolved.methods, scorers=resolved.scorers)
+            with Screen(quiet=as_json) as screen, finish_run(space, entry.name, clock=time.time) as finished:
+                outcome = Cycle(
+                    config=resolved, factory=factory, workspace=space, run=entry.name, clock=time.time,
+                    observer=screen, prompts=_texts(resolved),
+                ).work()  # fmt: skip
+                seconds = time.monotonic() - began
+                summary = summarise(outcome, config=resolved, seconds=seconds)
+                page = write_page(space, outcome, config=resolved, seconds=seconds)
+                finished(json.dumps(summary))
         if not as_json:
             show(outcome, seconds=seconds, page=page, console=ERRORS)
-    return merged(summary, {"report": str(page)})
+    return {**summary, "report": str(page)}
+
+
+def _check_names(config: RunConfig) -> None:
+    """Raise UsageError for a method or prompts file that cannot be, before a run is made that `--resume` would find."""
+    from redraft.cli.factory import PluginFactory
+
+    PluginFactory().method_needs(config.method)
+    _texts(config)
+
+
+def _texts(config: RunConfig) -> tuple[Prompt, ...] | None:
+    """The user's own prompts; None for the picture world."""
+    from redraft.prompts.corpora import read_prompts
+
+    return None if config.prompts is None else read_prompts(Path(config.prompts))

@@ -78,26 +78,36 @@ class Cycle:
         self.observer.stage("open", config.model)
         equipment = equip(config, self.factory, prompts=self.prompts)
         journal = Journal(workspace=self.workspace, run=self.run, seed=config.seed, clock=self.clock)
-        incumbent_id, incumbent = self._incumbent(equipment, key=key)
-        inputs = {"config": digest_of(config.model_dump(mode="json")), "incumbent": incumbent_id}
+        inputs = {"config": digest_of(config.model_dump(mode="json"))}
+        incumbent_id = self._incumbent_id(equipment, journal, inputs=inputs)
+        incumbent = self._incumbent(equipment, incumbent_id, key=key)
+        inputs["incumbent"] = incumbent_id
         reward = self._reward(equipment, journal, incumbent, inputs=inputs, key=key)
         rounds = self._improve(equipment, journal, reward, incumbent, inputs=inputs, key=key)
         return self._examine(equipment, journal, reward, incumbent, rounds, incumbent_id=incumbent_id, key=key)
 
-    def _incumbent(self, equipment: Equipment, *, key: Key) -> tuple[str, Parameters]:
-        """The champion's weights, or the base's, loaded into a backbone that is ready to train."""
+    def _incumbent_id(self, equipment: Equipment, journal: Journal, *, inputs: dict[str, str]) -> str:
+        """The champion when the run began, "" for the base: a run killed after promoting must not start from itself."""
+
+        def look() -> Packed:
+            live = self.workspace.aliases.current(equipment.backbone.base)
+            return Packed(tensors={}, facts={"checkpoint": "" if live is None else live.checkpoint})
+
+        packed, _ = journal.stage("incumbent", look, inputs=inputs)
+        return str(packed.facts["checkpoint"])
+
+    def _incumbent(self, equipment: Equipment, incumbent_id: str, *, key: Key) -> Parameters:
+        """The incumbent's weights, or the base's, loaded into a backbone that is ready to train."""
         backbone, adapter = equipment.backbone, self.config.adapter
-        live = self.workspace.aliases.current(backbone.base)
-        if live is not None and live.checkpoint:
-            backbone.load_weights(decode(self.workspace.checkpoints.read(live.checkpoint)))
-            return live.checkpoint, {name: value.detach().clone() for name, value in backbone.trainable().items()}
-        if adapter.kind == "lora":
+        if incumbent_id:
+            backbone.load_weights(decode(self.workspace.checkpoints.read(incumbent_id)))
+        elif adapter.kind == "lora":
             backbone.train_lora(
                 rank=adapter.rank, alpha=adapter.alpha, seed_key=key.child("adapter"), targets=adapter.targets
             )
         else:
             backbone.train_full()
-        return "", {name: value.detach().clone() for name, value in backbone.trainable().items()}
+        return {name: value.detach().clone() for name, value in backbone.trainable().items()}
 
     def _reward(
         self, equipment: Equipment, journal: Journal, incumbent: Parameters, *, inputs: dict[str, str], key: Key

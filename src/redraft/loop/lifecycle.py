@@ -17,14 +17,28 @@ from redraft.store.workspace import Workspace
 HEARTBEAT_SECONDS = 30.0
 
 
-@contextmanager
-def held_lease(workspace: Workspace, *, clock: Clock) -> Iterator[Callable[[str], None]]:
-    """Hold the training lease within the block. The callable it yields does nothing but name the run for messages.
+def next_run(workspace: Workspace, *, resume: bool, kind: str, run: str | None) -> str:
+    """The name of the run that is about to begin, or of the one to resume (`run`, or the latest unfinished one).
 
-    Raises BusyError when another process trains in this workspace.
+    Raises UsageError when there is nothing to resume, UnknownNameError for a run that does not exist.
     """
-    name = workspace.runs.fresh_name("run")
-    holder = workspace.lease.acquire(run=name, at=clock())
+    if not resume:
+        return workspace.runs.fresh_name(kind)
+    entry = workspace.runs.latest_unfinished() if run is None else workspace.runs.get(run)
+    if entry is None:
+        raise UsageError("there is no unfinished run to resume in this workspace: start one without --resume")
+    if entry.status == "finished":
+        raise UsageError(f"run {entry.name!r} is finished: there is nothing to resume; see `redraft runs show`")
+    return entry.name
+
+
+@contextmanager
+def held_lease(workspace: Workspace, run: str, *, clock: Clock) -> Iterator[None]:
+    """Hold the training lease for `run` within the block.
+
+    Raises BusyError, naming the holder and its run, when another process trains in this workspace.
+    """
+    holder = workspace.lease.acquire(run=run, at=clock())
     stop = threading.Event()
 
     def beat() -> None:
@@ -35,7 +49,7 @@ def held_lease(workspace: Workspace, *, clock: Clock) -> Iterator[Callable[[str]
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
     try:
-        yield lambda _: None
+        yield
     finally:
         stop.set()
         thread.join()
@@ -43,20 +57,17 @@ def held_lease(workspace: Workspace, *, clock: Clock) -> Iterator[Callable[[str]
 
 
 def begin_run(
-    workspace: Workspace, config: RunConfig | None, *, kind: str, run: str | None, clock: Clock
+    workspace: Workspace, run: str, *, config: RunConfig | None, kind: str, clock: Clock
 ) -> tuple[Run, RunConfig]:
-    """Create a run for `config`, or with None find the one to resume, with the configuration it was started with.
+    """Create `run` for `config`, or with None go on with it, with the configuration it was started with.
 
-    Raises UsageError when there is nothing to resume, UnknownNameError for a run that does not exist.
+    The name comes from `next_run`, and the lease is held. Raises UsageError when such a run was created or finished
+    between that call and the lease.
     """
     if config is not None:
         text = json.dumps(config.model_dump(mode="json"), sort_keys=True)
-        return workspace.runs.create(workspace.runs.fresh_name(kind), kind=kind, config=text, at=clock()), config
-    entry = workspace.runs.latest_unfinished() if run is None else workspace.runs.get(run)
-    if entry is None:
-        raise UsageError("there is no unfinished run to resume in this workspace: start one without --resume")
-    if entry.status == "finished":
-        raise UsageError(f"run {entry.name!r} is finished: there is nothing to resume; see `redraft runs show`")
+        return workspace.runs.create(run, kind=kind, config=text, at=clock()), config
+    entry = workspace.runs.get(next_run(workspace, resume=True, kind=kind, run=run))
     workspace.runs.set_status(entry.name, "running", at=clock())
     return entry, build(RunConfig, json.loads(entry.config), source=f"the configuration of run {entry.name}")
 

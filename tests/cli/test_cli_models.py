@@ -1,0 +1,72 @@
+"""The champion by hand: promote, paint with it, roll back; export for plain diffusers."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from answers import Call
+
+
+@pytest.fixture
+def own(workspace: Path, tmp_path: Path) -> Path:
+    shutil.copytree(workspace, tmp_path / "workspace")
+    return tmp_path / "workspace"
+
+
+def test_promote_paint_and_roll_back(call: Call, own: Path, model: Path, tmp_path: Path) -> None:
+    (row,) = call("models", "list", "-w", own, "--json").json()["checkpoints"]
+    base = row["base"]
+
+    def paint(folder: str) -> tuple[str, bytes]:
+        answer = call(
+            "generate", "a red star", "-w", own, "-m", model, "--steps", 4, "--seed", 3, "-o", tmp_path / folder,
+            "--json",
+        )  # fmt: skip
+        assert answer.code == 0, answer.err
+        result = answer.json()
+        return result["checkpoint"], Path(result["pictures"][0]["file"]).read_bytes()
+
+    first_name, first = paint("base")
+    assert first_name == base
+    promoted = call("models", "promote", "challenger", "-w", own, "-m", base, "--reason", "I like it", "--json").json()
+    assert (promoted["alias"], promoted["checkpoint"], promoted["reason"]) == ("champion", row["id"], "I like it")
+    second_name, second = paint("champion")
+    assert second_name == row["id"][:12]
+    # Trained weights paint another picture, from the same noise.
+    assert second != first
+    rolled = call("models", "rollback", "-w", own, "-m", base, "--json").json()
+    assert (rolled["alias"], rolled["checkpoint"]) == ("champion", "")
+    assert paint("again") == (first_name, first)
+    answer = call("models", "rollback", "-w", own, "-m", base)
+    assert answer.code == 2
+    assert "nothing to roll back to" in answer.err
+    history = call("models", "show", row["id"][:12], "-w", own, "--json").json()["history"]
+    assert [live["alias"] for live in history] == ["challenger", "champion", "previous", "champion", "previous"]
+
+
+def test_export_writes_a_lora_file_or_a_pipeline(call: Call, own: Path, model: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    (row,) = call("models", "list", "-w", own, "--json").json()["checkpoints"]
+    answer = call("models", "export", row["id"][:12], "-w", own, "-o", tmp_path / "lora", "--json")
+    assert answer.code == 0, answer.err
+    written = answer.json()
+    assert written["checkpoint"].startswith(row["id"][:12])
+    files = list((tmp_path / "lora").glob("*.safetensors"))
+    assert len(files) == 1
+    assert any("lora" in name for name in load_file(files[0]))
+    assert call("models", "export", row["id"][:12], "-w", own, "-o", tmp_path / "whole", "--pipeline").code == 0
+    assert (tmp_path / "whole" / "model_index.json").is_file()
+    # Painted by the exported pipeline as a base of its own: what the champion paints.
+    assert call("generate", "a red star", "-w", tmp_path / "new", "-m", tmp_path / "whole", "--steps", 2,
+                "-o", tmp_path / "pictures").code == 0  # fmt: skip
+
+
+def test_nothing_is_there_yet(call: Call, tmp_path: Path) -> None:
+    assert "no checkpoint yet" in call("models", "list", "-w", tmp_path).out
+    assert "no run yet" in call("runs", "list", "-w", tmp_path).out
+    answer = call("models", "promote", "challenger", "-w", tmp_path)
+    assert answer.code == 2
+    assert "has no challenger" in answer.err

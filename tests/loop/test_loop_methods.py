@@ -1,0 +1,77 @@
+"""Every method runs end to end: named reward, oracle, fitted ratings, blend, free prompts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small_cycles import config_for, improve
+
+from redraft.core.errors import UsageError
+from redraft.core.records import Prompt
+from redraft.loop.cycle import Outcome
+from redraft.models.checkpoints import decode
+from redraft.store.workspace import Workspace
+
+SFT = {"methods": {"sft": {"choose": "best_of_n", "keep": 1}}}
+CASES: dict[str, tuple[dict[str, Any], str]] = {
+    "nft on clip": ({"method": "nft", "reward": {"clip": 1.0}}, "clip"),
+    "sft on the oracle": ({"method": "sft", **SFT}, "oracle"),
+    "draft on fitted ratings": ({"method": "draft"}, "ratings"),
+    "draft-lv on clip": ({"method": "draft-lv", "reward": {"clip": 1.0}}, "clip"),
+    "nft on a blend": ({"method": "nft", "reward": {"clip": 1.0, "heads": 0.5}}, "blend"),
+}
+
+
+def check(outcome: Outcome, folder: Path, *, reward: str) -> None:
+    assert outcome.reward == reward
+    assert outcome.report.measure("oracle") is not None
+    rows = {row.role for row in outcome.report.measures}
+    assert {"trained", "unseen", "oracle", "distance"} <= rows
+    # A random model may paint the same grey twice; then the report says why there is no row.
+    assert "diversity" in rows or any("diversity was not measured" in note for note in outcome.report.notes)
+    trained = [row.name for row in outcome.report.measures if row.role == "trained"]
+    assert trained == [f"reward: {reward}"]
+    with Workspace.open(folder) as space:
+        stored = decode(space.checkpoints.read(outcome.checkpoint.id)).parameters
+        assert space.runs.get(outcome.run).status == "finished"
+        assert space.lease.holder() is None
+    chosen = outcome.rounds[-1].parameters
+    assert set(stored) == set(chosen)
+    assert all(torch.equal(stored[name], chosen[name]) for name in stored)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_method_runs_end_to_end(name: str, model: Path, tmp_path: Path) -> None:
+    changes, reward = CASES[name]
+    # Four steps at this rate cannot touch a wire that is not broken; drift is tested in test_loop_stops.py.
+    outcome = improve(tmp_path, config_for(model, tripwires={"most_drift": 100.0}, **changes))
+    check(outcome, tmp_path, reward=reward)
+    log = outcome.rounds[0].log
+    assert [entry["step"] for entry in log] == list(range(1, len(log) + 1))
+    assert any(bool((value != 0).any()) for key, value in outcome.rounds[0].parameters.items() if "lora_B" in key)
+    # The scorer that is trained on is not among the unseen ones.
+    unseen = {row.name.split("/")[0] for row in outcome.report.measures if row.role == "unseen"}
+    assert not unseen & set(changes.get("reward", {}))
+
+
+def test_full_weights_and_two_rounds(model: Path, tmp_path: Path) -> None:
+    outcome = improve(tmp_path, config_for(model, rounds=2, adapter={"kind": "full"}, tripwires={"most_drift": 100.0}))
+    check(outcome, tmp_path, reward="oracle")
+    assert outcome.checkpoint.kind == "full"
+    if outcome.stopped_by is None:
+        assert len(outcome.rounds) == 2
+        assert outcome.rounds[1].state.step == 8
+
+
+def test_free_prompts_need_a_reward_and_run_with_one(model: Path, tmp_path: Path) -> None:
+    prompts = [Prompt(text=f"the {number}th winter evening in a harbour town") for number in range(40)]
+    for method in ("nft", "draft"):
+        with pytest.raises(UsageError, match="name one, for example --reward clip"):
+            improve(tmp_path, config_for(model, method=method), prompts=prompts)
+    outcome = improve(tmp_path, config_for(model, reward={"clip": 1.0}), prompts=prompts)
+    assert outcome.report.measure("oracle") is None
+    assert outcome.report.measure("clip-heldout") is not None
+    assert outcome.incumbent.verdicts is None
