@@ -18,6 +18,9 @@ def main() -> None:
         "--steps", type=int, help="optimiser steps of this stage (default: those of the shipped models)"
     )
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--from-shipped", action="store_true", help="begin with the weights that ship, not from nothing"
+    )
     arguments = parser.parse_args()
     import torch
 
@@ -28,6 +31,10 @@ def main() -> None:
     match arguments.stage:
         case "corpus":
             corpus.build(work / "corpus", count=PICTURES, seed=11)
+        case "autoencoder" if arguments.from_shipped:
+            from scripts.builtin_models import shipped
+
+            shipped.restore_autoencoder(work)
         case "autoencoder":
             autoencoder.train(work, steps=arguments.steps or 2000)
         case "latents":
@@ -39,7 +46,9 @@ def main() -> None:
         case "sd" | "sd3":
             from scripts.builtin_models import denoiser
 
-            denoiser.train(work, family=arguments.stage, steps=arguments.steps or 5000)
+            denoiser.train(
+                work, family=arguments.stage, steps=arguments.steps or 5000, from_shipped=arguments.from_shipped
+            )
         case "heads":
             from scripts.builtin_models import heads
 

@@ -137,9 +137,15 @@ def pipeline(model: StableDiffusion | StableDiffusion3, autoencoder: Any) -> Any
     )  # fmt: skip
 
 
-def train(work: Path, *, family: str, steps: int, batch: int = 64, muon_rate: float | None = None) -> None:
+def train(
+    work: Path, *, family: str, steps: int, batch: int = 64, muon_rate: float | None = None, from_shipped: bool = False
+) -> None:
     """Train one family on the latents of the corpus. Measures oracle accuracy ten times on the way."""
     model = build(family)
+    if from_shipped:
+        from scripts.builtin_models.shipped import restore_denoiser
+
+        restore_denoiser(model, family)
     # memory-mapped latents would be read in random order: the 120 MB fit in memory
     latents = np.load(work / "latents.npy")
     scaling = autoencoder.trained(work).config

@@ -23,7 +23,12 @@ def test_every_method_has_a_recipe_that_is_a_valid_configuration(method: str) ->
 
 def test_a_preset_has_its_familys_recipe_and_a_plugin_none() -> None:
     assert recipe_for("builtin:sd", "draft-lv") == recipe_for("builtin:sd", "draft")
-    assert recipe_for("builtin:sd", "somebody-elses") == {}
+    assert recipe_for("a/folder", "somebody-elses") == {}
+
+
+def test_the_built_in_models_train_all_their_linear_layers_and_others_those_of_their_family() -> None:
+    assert "ff.net.2" in recipe_for("builtin:sd", "somebody-elses")["adapter"]["targets"]
+    assert "adapter" not in recipe_for("a/folder", "nft")
 
 
 def test_a_wrong_value_is_named_with_its_place() -> None:

@@ -1,0 +1,1 @@
+"""Speed and memory of Redraft as ratios within one run. Not part of the installed package: run from the repository."""

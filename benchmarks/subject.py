@@ -1,0 +1,53 @@
+"""What is measured: which models, how much of each, the reward and the prompts. Measures nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from redraft.core.protocols import ModelContext
+from redraft.core.records import Prompt
+from redraft.models.builtin import NAMES, PREFIX
+from redraft.rewards.clip_similarity import ClipSimilarityConfig, ClipSimilarityScorer
+from redraft.world.draws import draw_prompts
+
+MODELS = tuple(PREFIX + name for name in NAMES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amount:
+    """How much is measured. `repeats` rollouts or training steps after a warm-up; the rest are pictures and steps."""
+
+    repeats: int
+    rollout_batch: int
+    draft_batch: int
+    memory_batch: int
+    memory_steps: tuple[int, ...]
+    trl_batch: int
+    trl_steps: int
+
+
+FULL = Amount(
+    repeats=7,
+    rollout_batch=64,
+    draft_batch=16,
+    memory_batch=64,
+    memory_steps=(10, 20, 50),
+    trl_batch=4,
+    trl_steps=20,
+)
+QUICK = Amount(repeats=1, rollout_batch=4, draft_batch=2, memory_batch=4, memory_steps=(2, 4), trl_batch=2, trl_steps=4)
+
+
+def prompts(count: int) -> tuple[Prompt, ...]:
+    """The same `count` prompts of the picture world in every run."""
+    return draw_prompts(np.random.default_rng(0), count)
+
+
+def clip_reward() -> ClipSimilarityScorer:
+    """The reward of the DRaFT benchmarks: similarity by the packaged tiny CLIP, which gives gradients."""
+    folder = Path(str(files("redraft"))) / "builtin" / "clip"
+    return ClipSimilarityScorer.build(ClipSimilarityConfig(), ModelContext(folder=str(folder)))
