@@ -20,12 +20,12 @@ from typing import Any, Literal
 
 import torch
 
-from benchmarks.subject import Amount, prompts
+from benchmarks.subject import Amount, draft, prompts
 from benchmarks.table import Figure, Section
 from redraft.core.keys import Key
 from redraft.core.records import Prompt
 from redraft.core.tensors import Images, PromptBatch, Scores
-from redraft.methods.draft import Draft, DraftConfig
+from redraft.methods.draft import DraftConfig
 from redraft.methods.fit import FitConfig, fit
 from redraft.models.builtin import PREFIX, builtin_folder
 from redraft.models.load import open_backbone
@@ -40,7 +40,7 @@ class Brightness:
     """The mean of a picture's pixels: a reward that costs next to nothing, so that the samplers are compared."""
 
     name = "brightness"
-    heads = ("brightness",)
+    heads: tuple[str, ...] = ("brightness",)
     fingerprint = "brightness"
     differentiable = True
 
@@ -75,7 +75,7 @@ def measure(model: str, *, amount: Amount) -> Section:
     return Section(
         title=f"{TITLE}, {model}, {amount.trl_steps} steps, batch {amount.trl_batch}",
         figures=tuple(figures),
-        note=f"trl {version('trl')}; torch uses {torch.get_num_threads()} thread(s); median of {amount.repeats} by turns",
+        note=f"torch uses {torch.get_num_threads()} thread(s); median of {amount.repeats} of each by turns",
     )
 
 
@@ -93,13 +93,14 @@ def redraft_step(model: str, *, last: int | Literal["all"], amount: Amount) -> C
     backbone = open_backbone(model)
     backbone.train_lora(rank=RANK, alpha=RANK, seed_key=Key(seed=0))
     recipe = backbone.default_recipe(steps=amount.trl_steps, guidance_scale=GUIDANCE)
-    method = Draft(config=DraftConfig(last=last, checkpointing=last == "all"), recipe=recipe, reward=Brightness())
+    config = DraftConfig(last=last, checkpointing=last == "all")
+    method = draft(config, recipe=recipe, reward=Brightness())
     texts = prompts(amount.trl_batch)
-    config = FitConfig(steps=1, batch_size=len(texts))
+    training = FitConfig(steps=1, batch_size=len(texts))
 
     def step() -> None:
         examples = PromptBatch(prompts=texts, conditioning=backbone.encode(texts))
-        fit(method, backbone, examples, config=config, key=Key(seed=1))
+        fit(method, backbone, examples, config=training, key=Key(seed=1))
 
     return step
 
@@ -125,7 +126,7 @@ def alignprop_step(model: str, *, last: bool, amount: Amount, folder: str) -> Ca
     )
     trainer = trl.AlignPropTrainer(
         config,
-        lambda images, texts, _: Brightness().score_pixels(images, texts),
+        lambda images, texts, _: (Brightness().score_pixels(images, texts), {}),
         lambda: (next(texts).text, {}),
         trl.DefaultDDPOStableDiffusionPipeline(place, use_lora=True),
     )

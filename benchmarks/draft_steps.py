@@ -10,11 +10,11 @@ import torch
 
 from benchmarks.network_clock import NetworkClock
 from benchmarks.rollouts import watch_pipeline
-from benchmarks.subject import Amount, clip_reward, prompts
+from benchmarks.subject import Amount, clip_reward, draft, prompts
 from benchmarks.table import Figure, Section
 from redraft.core.keys import Key
 from redraft.core.tensors import PromptBatch
-from redraft.methods.draft import Draft, DraftConfig
+from redraft.methods.draft import DraftConfig
 from redraft.methods.fit import FitConfig, StepLog, fit
 from redraft.models.backbone import PipelineBackbone
 from redraft.models.load import open_backbone
@@ -41,7 +41,7 @@ def measure(models: Sequence[str], *, amount: Amount) -> Section:
 def _steps(backbone: PipelineBackbone, *, batch: int, repeats: int) -> list[float]:
     """The share of each optimizer step but the first that was in no network's forward or backward."""
     texts, reward, clock = prompts(batch), clip_reward(), NetworkClock()
-    method = Draft(config=DraftConfig(lv_draws=2), recipe=backbone.default_recipe(), reward=reward)
+    method = draft(DraftConfig(lv_draws=2), recipe=backbone.default_recipe(), reward=reward)
     examples = PromptBatch(prompts=texts, conditioning=backbone.encode(texts))
     watch_pipeline(clock, backbone)
     clock.watch(reward.tower.model.vision_model)

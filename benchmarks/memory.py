@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -16,12 +15,12 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.subject import Amount, clip_reward, prompts
+from benchmarks.subject import Amount, clip_reward, draft, prompts
 from benchmarks.table import Figure, Section
 from redraft.core.keys import Key
 from redraft.core.protocols import LossContext
 from redraft.core.tensors import PromptBatch
-from redraft.methods.draft import Draft, DraftConfig
+from redraft.methods.draft import DraftConfig
 from redraft.models.backbone import PipelineBackbone
 from redraft.models.load import open_backbone
 
@@ -30,34 +29,37 @@ RANK = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """In MB. saved: tensors that autograd keeps for the backward pass, weights not counted; peak: by how much the
-    process's peak grew over what it was before the step, with models loaded and prompts encoded."""
+    """In MB. saved: tensors that autograd keeps for the backward pass, weights not counted. peak: by how much the
+    process grew in the step at most, with models loaded and prompts encoded before; None outside Linux."""
 
     saved: float
-    peak: float
+    peak: float | None
 
 
 def measure(model: str, *, amount: Amount) -> Section:
     """K = 1 for each number of `amount.memory_steps`, and all steps differentiated at the first of them, to compare."""
     first = amount.memory_steps[0]
+    runs = [(steps, 1) for steps in amount.memory_steps] + [(first, first)]
+    found = [in_new_process(model, steps=steps, last=last, batch=amount.memory_batch) for steps, last in runs]
     figures: list[Figure] = []
-    for steps, last in [*((steps, 1) for steps in amount.memory_steps), (first, first)]:
-        found = in_new_process(model, steps=steps, last=last, batch=amount.memory_batch)
-        aim = "flat over steps" if last == 1 else "for comparison"
-        figures += [
-            Figure(name=f"K = {last}, {steps} steps: saved for backward", value=found.saved, unit="MB", aim=aim),
-            Figure(name=f"K = {last}, {steps} steps: growth of the peak", value=found.peak, unit="MB", aim=aim),
-        ]
-    saved = [f.value for f in figures[: 2 * len(amount.memory_steps) : 2]]
-    peaks = [f.value for f in figures[1 : 2 * len(amount.memory_steps) : 2]]
-    figures += [
-        Figure(name="K = 1: most / least saved", value=max(saved) / min(saved), unit="x", aim="aim 1.0"),
-        Figure(name="K = 1: highest / lowest peak", value=max(peaks) / max(min(peaks), 1e-9), unit="x", aim="aim 1.0"),
-    ]
+    for (steps, last), memory in zip(runs, found, strict=True):
+        name, aim = f"K = {last}, {steps} steps", "flat over steps" if last == 1 else "for comparison"
+        figures.append(Figure(name=f"{name}: saved for backward", value=memory.saved, unit="MB", aim=aim))
+        if memory.peak is not None:
+            figures.append(Figure(name=f"{name}: growth of the process", value=memory.peak, unit="MB", aim=aim))
+    flat = found[:-1]
+    figures.append(_spread("K = 1: most / least saved", [memory.saved for memory in flat]))
+    peaks = [memory.peak for memory in flat if memory.peak]
+    if peaks:
+        figures.append(_spread("K = 1: most / least growth", peaks))
     return Section(
         title=f"Memory of a DRaFT step, {model}, batch {amount.memory_batch}, without checkpointing",
         figures=tuple(figures),
     )
+
+
+def _spread(name: str, values: list[float]) -> Figure:
+    return Figure(name=name, value=max(values) / min(values), unit="x", aim="aim 1.0")
 
 
 def in_new_process(model: str, *, steps: int, last: int, batch: int) -> Memory:
@@ -71,13 +73,14 @@ def in_new_process(model: str, *, steps: int, last: int, batch: int) -> Memory:
 def of_one_step(backbone: PipelineBackbone, *, steps: int, last: int, batch: int) -> Memory:
     """Run the loss and its backward pass once in this process. Its peak means nothing after a larger step."""
     texts = prompts(batch)
-    method = Draft(config=DraftConfig(last=last), recipe=backbone.default_recipe(steps=steps), reward=clip_reward())
+    reward = clip_reward()
+    method = draft(DraftConfig(last=last), recipe=backbone.default_recipe(steps=steps), reward=reward)
     examples = PromptBatch(prompts=texts, conditioning=backbone.encode(texts))
     reference = backbone.reference()
     context = LossContext(backbone=backbone, reference=reference, old=reference, step=0)
     weights = {
         weight.untyped_storage().data_ptr()
-        for network in (backbone.denoiser, backbone.pipeline.vae, method.reward.tower.model)  # type: ignore[attr-defined]
+        for network in (backbone.denoiser, backbone.pipeline.vae, reward.tower.model)
         for weight in network.parameters()
     }
     saved: dict[int, int] = {}
@@ -88,17 +91,30 @@ def of_one_step(backbone: PipelineBackbone, *, steps: int, last: int, batch: int
             saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    before = _peak()
+    before = _start_peak()
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         loss = method.loss(examples, context=context, key=Key(seed=1))
     torch.autograd.backward(loss.value)
-    return Memory(saved=sum(saved.values()) / 1e6, peak=(_peak() - before) / 1e6)
+    peak = None if before is None else (_resident("VmHWM") - before) / 1e6
+    return Memory(saved=sum(saved.values()) / 1e6, peak=peak)
 
 
-def _peak() -> float:
-    """Largest resident size of this process so far, in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+def _start_peak() -> float | None:
+    """Make the process's peak its present size, and return that in bytes; None where only Linux could do so.
+
+    getrusage's ru_maxrss cannot start again: opening the models reaches a higher peak than a small step does.
+    """
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return None
+    return _resident("VmRSS")
+
+
+def _resident(name: str) -> float:
+    """A size from /proc/self/status in bytes: VmRSS is the present one, VmHWM the peak."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * float(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ import torch
 
 
 class NetworkClock:
-    """Adds up the seconds of the networks it watches. `calls` counts forwards, `backwards` the begun backward passes."""
+    """Adds up the seconds of the networks it watches. `calls` counts forwards, `backwards` gradients that came in."""
 
     def __init__(self) -> None:
         self.seconds, self.calls, self.backwards = 0.0, 0, 0
@@ -34,7 +34,10 @@ class NetworkClock:
         self._handles += [
             network.register_forward_pre_hook(self._forward_begins),
             network.register_forward_hook(self._forward_ends, with_kwargs=True),
-            *(weight.register_post_accumulate_grad_hook(self._weight_done) for weight in weights),
+            *(
+                weight.register_post_accumulate_grad_hook(self._weight_done)  # type: ignore[no-untyped-call]
+                for weight in weights
+            ),
         ]
 
     def reset(self) -> None:
@@ -59,9 +62,9 @@ class NetworkClock:
         given = [value for value in _tensors((inputs, keywords)) if value.requires_grad]
         for value in _tensors(output):
             if value.requires_grad:
-                value.register_hook(self._backward_begins)
+                value.register_hook(self._backward_begins)  # type: ignore[no-untyped-call]
         for value in given:
-            value.register_hook(self._backward_ends)
+            value.register_hook(self._backward_ends)  # type: ignore[no-untyped-call]
 
     def _backward_begins(self, _: torch.Tensor) -> None:
         self._count()

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from redraft.core.protocols import ModelContext
-from redraft.core.records import Prompt
+from redraft.core import plugins
+from redraft.core.protocols import MethodContext, ModelContext
+from redraft.core.records import Prompt, Recipe
+from redraft.methods.draft import DraftConfig
 from redraft.models.builtin import NAMES, PREFIX
 from redraft.rewards.clip_similarity import ClipSimilarityConfig, ClipSimilarityScorer
 from redraft.world.draws import draw_prompts
@@ -51,3 +54,8 @@ def clip_reward() -> ClipSimilarityScorer:
     """The reward of the DRaFT benchmarks: similarity by the packaged tiny CLIP, which gives gradients."""
     folder = Path(str(files("redraft"))) / "builtin" / "clip"
     return ClipSimilarityScorer.build(ClipSimilarityConfig(), ModelContext(folder=str(folder)))
+
+
+def draft(config: DraftConfig, *, recipe: Recipe, reward: Any) -> Any:
+    """The method `draft` (a Method), built as its plug-in is; `reward` is a differentiable Scorer."""
+    return plugins.load("method", "draft").build(config, MethodContext(recipe=recipe, reward=reward))
