@@ -72,8 +72,8 @@ def test_every_network_of_a_training_step_is_seen_forward_and_backward(
     monkeypatch.setattr(NetworkClock, "reset", watched_reset)
     (figure,) = draft_steps.measure(models[1:], amount=QUICK).figures
     # Forward: 8 sampling steps, one call for both LV draws, and three pictures each decoded and judged. Backward: the
-    # last sampling step, the LV call, three decoders, and three CLIPs with two outputs each (the pooled one is made from
-    # the other, so both get a gradient). Texts are encoded before, or kept from step 1.
+    # last sampling step, the LV call, three decoders, and three CLIPs with two outputs each (the pooled
+    # one comes from the other, so both get a gradient). Texts are encoded before, or kept from step 1.
     assert seen[-1] == (8 + 1 + 3 + 3, 1 + 1 + 3 + 2 * 3)
     assert 0 < figure.value < 100
 

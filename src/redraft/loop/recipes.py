@@ -18,7 +18,7 @@ _BLACK_BOX: Mapping[str, Any] = {
 # knows, goes into the weights of a model that then paints without guidance.
 _SELF_TRAINING: Mapping[str, Any] = {
     "rounds": 2,
-    "collect": {"prompts": 72, "pictures_per_prompt": 8, "guidance_scale": 3.0},
+    "collect": {"prompts": 72, "pictures_per_prompt": 8, "guidance_scale": 4.0},
     "fit": {"steps": 230, "batch_size": 32, "learning_rate": 2e-3, "ema_decay": 0.98, "save_every": 115},
     "probes": {"every": 230},
     "methods": {"sft": {"choose": "correct", "threshold": 0.5, "keep": 6}},
