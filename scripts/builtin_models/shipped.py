@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 
-from scripts.builtin_models import denoiser
 from scripts.builtin_models.ship import TARGET
 
 
@@ -34,4 +33,3 @@ def restore_denoiser(model: torch.nn.Module, family: str) -> None:
     pipe = kind.from_pretrained(TARGET / family, local_files_only=True)
     for name, part in model.named_children():
         part.load_state_dict({key: value.float() for key, value in getattr(pipe, name).state_dict().items()})
-    assert isinstance(model, denoiser.StableDiffusion | denoiser.StableDiffusion3)

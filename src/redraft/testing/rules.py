@@ -69,6 +69,7 @@ def distance(first: torch.Tensor, second: torch.Tensor) -> float:
 
 
 def useful(slope: torch.Tensor) -> bool:
+    """Whether a gradient is finite everywhere and not zero everywhere."""
     return bool(torch.isfinite(slope).all()) and bool(slope.abs().max() > 0)
 
 
