@@ -13,6 +13,9 @@ from pydantic import BaseModel
 
 from redraft.core.records import NoiseLevel, Prediction, Prompt, Recipe
 
+Needs = Literal["prompts", "scored", "logged", "captioned"]
+"""What a method trains on."""
+
 if TYPE_CHECKING:
     import torch
 
@@ -104,9 +107,14 @@ class LossContext:
 
 
 class Method(Protocol):
-    """A post-training algorithm: what it needs, how examples are made, and a loss. It never calls backward()."""
+    """A post-training algorithm: what it needs, how examples are made, and a loss. It never calls backward().
 
-    needs: Literal["prompts", "scored", "logged"]
+    `needs`: "prompts", it paints itself; "scored", painted and scored pictures; "logged", the same with every
+    stochastic transition; "captioned", pictures with true captions, and no reward. Methods that need pairs make them
+    of scored pictures; pairs that people chose are handed to `loss` without `prepare`.
+    """
+
+    needs: Needs
 
     def prepare(self, scored: Scored, *, key: Key) -> Examples:
         """Turn scored pictures into this method's examples (methods that need only prompts do not use it)."""

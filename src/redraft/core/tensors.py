@@ -77,6 +77,21 @@ class LoggedRollout:
     steps: tuple[int, ...]
     recipe: Recipe
 
+    def __len__(self) -> int:
+        return int(self.latents.shape[0])
+
+    def take(self, indices: Sequence[int] | torch.Tensor) -> LoggedRollout:
+        """The pictures `indices` with all their transitions."""
+        index = torch.as_tensor(indices, dtype=torch.long).to(self.latents.device)
+        return LoggedRollout(
+            latents=self.latents[index],
+            before=self.before[:, index],
+            after=self.after[:, index],
+            log_probabilities=self.log_probabilities[:, index],
+            steps=self.steps,
+            recipe=self.recipe,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
@@ -107,13 +122,17 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """Pictures of one collection with their reward. `group` B tells which pictures share a prompt."""
+    """Pictures of one collection with their reward. `group` B tells which pictures share a prompt.
+
+    `scores` are the single scores, B,K, that `reward` was made of, for methods that weigh several rewards themselves.
+    """
 
     prompts: tuple[Prompt, ...]
     conditioning: Conditioning
     rollout: Rollout | LoggedRollout
     reward: torch.Tensor
     group: torch.Tensor
+    scores: Scores | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +190,99 @@ class Weights:
         )
 
 
-Examples = PromptBatch | Advantages | Weights
+@dataclass(frozen=True, kw_only=True)
+class Transitions:
+    """Logged rollouts of B pictures with an advantage B each: what policy gradients train on."""
+
+    rollout: LoggedRollout
+    conditioning: Conditioning
+    advantage: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.rollout)
+
+    def take(self, indices: Sequence[int]) -> Transitions:
+        """The rows `indices`."""
+        index = torch.as_tensor(indices, dtype=torch.long)
+        return Transitions(
+            rollout=self.rollout.take(index),
+            conditioning=self.conditioning.take(index),
+            advantage=self.advantage[index],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """Clean latents B,C,H,W of two pictures of one prompt, and how likely `preferred` is the better one.
+
+    probability B in 0.5..1: 1 for a clear choice, 0.5 for a tie.
+    """
+
+    preferred: torch.Tensor
+    rejected: torch.Tensor
+    conditioning: Conditioning
+    probability: torch.Tensor
+
+    def __len__(self) -> int:
+        return int(self.preferred.shape[0])
+
+    def take(self, indices: Sequence[int]) -> Pairs:
+        """The rows `indices`."""
+        index = torch.as_tensor(indices, dtype=torch.long)
+        return Pairs(
+            preferred=self.preferred[index],
+            rejected=self.rejected[index],
+            conditioning=self.conditioning.take(index),
+            probability=self.probability[index],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransitionPairs:
+    """Pairs of logged rollouts of one prompt, B of each; `probability` as in Pairs."""
+
+    preferred: LoggedRollout
+    rejected: LoggedRollout
+    conditioning: Conditioning
+    probability: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.preferred)
+
+    def take(self, indices: Sequence[int]) -> TransitionPairs:
+        """The rows `indices`."""
+        index = torch.as_tensor(indices, dtype=torch.long)
+        return TransitionPairs(
+            preferred=self.preferred.take(index),
+            rejected=self.rejected.take(index),
+            conditioning=self.conditioning.take(index),
+            probability=self.probability[index],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Captioned:
+    """Clean latents B,C,H,W of pictures with true captions, and M false captions each (`negatives`: B * M rows, those
+    of picture 0 first; None for M = 0)."""
+
+    latents: torch.Tensor
+    conditioning: Conditioning
+    negatives: Conditioning | None = None
+
+    def __len__(self) -> int:
+        return int(self.latents.shape[0])
+
+    def take(self, indices: Sequence[int]) -> Captioned:
+        """The rows `indices`, each with its own false captions."""
+        index = torch.as_tensor(indices, dtype=torch.long)
+        negatives = self.negatives
+        if negatives is not None:
+            count = len(negatives) // len(self)
+            negatives = negatives.take((index[:, None] * count + torch.arange(count)).flatten())
+        return Captioned(latents=self.latents[index], conditioning=self.conditioning.take(index), negatives=negatives)
+
+
+Examples = PromptBatch | Advantages | Weights | Transitions | Pairs | TransitionPairs | Captioned
 """What a method's `prepare` hands to its `loss`: one of these types, never one array with three meanings."""
 
 

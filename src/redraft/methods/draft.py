@@ -31,7 +31,7 @@ from torch.utils.checkpoint import checkpoint
 from redraft.core.config import Config
 from redraft.core.errors import UsageError
 from redraft.core.keys import Key
-from redraft.core.protocols import Backbone, LossContext, MethodContext, Scorer
+from redraft.core.protocols import Backbone, LossContext, MethodContext, Needs, Scorer
 from redraft.core.records import Prompt, Recipe
 from redraft.core.tensors import Conditioning, Examples, Loss, Parameters, PromptBatch, Scored
 from redraft.diffusion.sample import denoise, sample, sample_differentiable
@@ -62,7 +62,7 @@ class Draft:
     """The method. Its examples are prompts; it paints its own pictures."""
 
     Config: ClassVar[type[DraftConfig]] = DraftConfig
-    needs: ClassVar[Literal["prompts", "scored", "logged"]] = "prompts"
+    needs: ClassVar[Needs] = "prompts"
 
     config: DraftConfig
     recipe: Recipe

@@ -22,7 +22,7 @@ Differs from the paper:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -30,7 +30,7 @@ from pydantic import Field
 from redraft.core.config import Config
 from redraft.core.errors import UsageError
 from redraft.core.keys import Key
-from redraft.core.protocols import LossContext, MethodContext
+from redraft.core.protocols import LossContext, MethodContext, Needs
 from redraft.core.records import Prediction
 from redraft.core.tensors import Advantages, Examples, Loss, Scored
 from redraft.diffusion.parameterize import split_prediction
@@ -55,7 +55,7 @@ class Nft:
     """The method."""
 
     Config: ClassVar[type[NftConfig]] = NftConfig
-    needs: ClassVar[Literal["prompts", "scored", "logged"]] = "scored"
+    needs: ClassVar[Needs] = "scored"
 
     config: NftConfig
 

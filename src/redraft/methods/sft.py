@@ -24,7 +24,7 @@ from pydantic import Field, model_validator
 from redraft.core.config import Config
 from redraft.core.errors import UsageError
 from redraft.core.keys import Key
-from redraft.core.protocols import LossContext, MethodContext
+from redraft.core.protocols import LossContext, MethodContext, Needs
 from redraft.core.tensors import Conditioning, Examples, Loss, Scored, Weights
 from redraft.diffusion.parameterize import training_target
 from redraft.methods.noising import TimestepDistribution, add_noise
@@ -54,7 +54,7 @@ class Sft:
     """The method."""
 
     Config: ClassVar[type[SftConfig]] = SftConfig
-    needs: ClassVar[Literal["prompts", "scored", "logged"]] = "scored"
+    needs: ClassVar[Needs] = "scored"
 
     config: SftConfig
 
