@@ -7,7 +7,7 @@ import sys
 import typer
 
 from redraft import __version__
-from redraft.cli import doctor, evaluate, generate, improve, models, runs
+from redraft.cli import doctor, evaluate, generate, improve, models, reproduce, runs
 from redraft.core.errors import RedraftError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("train")(improve.train)
 app.command("generate")(generate.generate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(evaluate.compare)
+app.command("reproduce")(reproduce.reproduce)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
@@ -56,3 +57,7 @@ def run() -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted: go on with `redraft improve --resume`", err=True)
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

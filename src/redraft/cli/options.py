@@ -20,7 +20,7 @@ Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything ran
 Model = Annotated[
     str | None, typer.Option("--model", "-m", help="builtin:sd, builtin:sd3, a pipeline folder or hub id.")
 ]
-Config = Annotated[Path | None, typer.Option("--config", "-c", help="TOML file of the run.")]
+Config = Annotated[Path | None, typer.Option("--config", "-c", help="TOML (or JSON) file of the run.")]
 Prompts = Annotated[Path | None, typer.Option("--prompts", help="Your prompts: txt, jsonl or PartiPrompts tsv.")]
 Steps = Annotated[int | None, typer.Option("--steps", help="Sampling steps (default: the model's own).")]
 Guidance = Annotated[float | None, typer.Option("--guidance", help="Guidance scale; 1 means none.")]
@@ -34,7 +34,10 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def read_config(path: Path | None) -> dict[str, Any]:
-    """The tables of a TOML file; empty for None. Raises UsageError when it cannot be read, ConfigError for bad TOML."""
+    """The tables of a TOML file, or of a JSON file as --print-config gives it; empty for None.
+
+    Raises UsageError when it cannot be read, ConfigError for bad TOML or JSON.
+    """
     if path is None:
         return {}
     from redraft.core.config import read_toml
@@ -42,8 +45,20 @@ def read_config(path: Path | None) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"configuration {str(path)!r} cannot be read ({error}): give a UTF-8 TOML file") from error
-    return read_toml(text, source=str(path))
+        raise UsageError(
+            f"configuration {str(path)!r} cannot be read ({error}): give a UTF-8 TOML or JSON file"
+        ) from error
+    return _read_json(text, source=str(path)) if path.suffix == ".json" else read_toml(text, source=str(path))
+
+
+def _read_json(text: str, *, source: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{source}: no JSON ({error}): give what --print-config prints, or a TOML file") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{source}: a JSON {type(values).__name__}, but options are an object: {{...}}")
+    return values
 
 
 def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:

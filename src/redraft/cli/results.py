@@ -29,6 +29,7 @@ def summarise(outcome: Outcome, *, config: RunConfig, seconds: float) -> dict[st
     return to_json(outcome.report, outcome.verdict, _facts(outcome, config=config, seconds=seconds)) | {
         "promoted": outcome.promoted,
         "reward": outcome.reward,
+        "samples": sum(done.samples for done in outcome.rounds),
     }
 
 

@@ -31,6 +31,7 @@ class Collect(Config):
     prompts: int = Field(default=128, ge=1, description="prompts a round")
     pictures_per_prompt: int = Field(default=8, ge=1, description="pictures of each prompt: the size of a group")
     guidance_scale: float | None = Field(default=None, description="guidance while collecting; None: as in sampling")
+    false_captions: int = Field(default=3, ge=0, description="false captions of a picture (soft tokens)")
 
 
 class Adapter(Config):

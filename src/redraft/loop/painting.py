@@ -10,8 +10,8 @@ import torch
 
 from redraft.core.keys import Key
 from redraft.core.records import Prompt, Recipe
-from redraft.core.tensors import Conditioning, Images, Parameters
-from redraft.diffusion.sample import sample
+from redraft.core.tensors import Images, LoggedRollout, Parameters
+from redraft.diffusion.sample import sample, sample_logged
 
 if TYPE_CHECKING:
     from redraft.models.backbone import PipelineBackbone
@@ -27,6 +27,7 @@ class Painted:
     prompts: tuple[Prompt, ...]
     latents: torch.Tensor
     pixels: torch.Tensor
+    logged: LoggedRollout | None = None
 
     def images(self, start: int, stop: int) -> Images:
         """Rows start..stop as float pictures in 0..1."""
@@ -53,20 +54,54 @@ def paint(
         for start in range(0, len(prompts), batch):
             rows = list(range(start, min(start + batch, len(prompts))))
             rollout = sample(backbone, conditioning.take(rows), recipe=recipe, key=key, indices=rows)
-            with torch.no_grad():
-                pictures = backbone.decode(rollout.latents).pixels
             latents.append(rollout.latents.cpu())
-            pixels.append((pictures * 255).round().to(torch.uint8).cpu())
+            pixels.append(_pixels(backbone, rollout.latents))
             if on_batch is not None:
                 on_batch(rows[-1] + 1, len(prompts))
     return Painted(prompts=tuple(prompts), latents=torch.cat(latents), pixels=torch.cat(pixels))
 
 
+def paint_logged(
+    backbone: PipelineBackbone,
+    prompts: Sequence[Prompt],
+    *,
+    recipe: Recipe,
+    key: Key,
+    batch: int,
+    parameters: Parameters | None = None,
+    on_batch: OnBatch | None = None,
+) -> Painted:
+    """As `paint`, with every stochastic transition. Raises UsageError for a recipe that has none.
+
+    Weights are not merged: a replay must compute the very same numbers, so that its log-ratio is exactly 0.
+    """
+    conditioning = backbone.encode(prompts)
+    parts, pixels = [], []
+    for start in range(0, len(prompts), batch):
+        rows = list(range(start, min(start + batch, len(prompts))))
+        rollout = sample_logged(
+            backbone, conditioning.take(rows), recipe=recipe, key=key, indices=rows, parameters=parameters
+        )
+        parts.append(rollout)
+        pixels.append(_pixels(backbone, rollout.latents))
+        if on_batch is not None:
+            on_batch(rows[-1] + 1, len(prompts))
+    logged = LoggedRollout(
+        latents=torch.cat([part.latents for part in parts]).cpu(),
+        before=torch.cat([part.before for part in parts], dim=1).cpu(),
+        after=torch.cat([part.after for part in parts], dim=1).cpu(),
+        log_probabilities=torch.cat([part.log_probabilities for part in parts], dim=1).cpu(),
+        steps=parts[0].steps,
+        recipe=recipe,
+    )
+    return Painted(prompts=tuple(prompts), latents=logged.latents, pixels=torch.cat(pixels), logged=logged)
+
+
+@torch.no_grad()
+def _pixels(backbone: PipelineBackbone, latents: torch.Tensor) -> torch.Tensor:
+    return (backbone.decode(latents).pixels * 255).round().to(torch.uint8).cpu()
+
+
 def repeated(prompts: Sequence[Prompt], count: int) -> tuple[Prompt, ...]:
     """Each prompt `count` times in a row: the order of groups."""
     return tuple(prompt for prompt in prompts for _ in range(count))
-
-
-def conditioning_of(backbone: PipelineBackbone, painted: Painted) -> Conditioning:
-    """The encoded prompts of painted pictures, row by row."""
-    return backbone.encode(painted.prompts)

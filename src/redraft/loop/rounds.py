@@ -7,18 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import torch
-
 from redraft.core.keys import Key
 from redraft.core.protocols import Method, Scorer
-from redraft.core.records import Prompt
-from redraft.core.tensors import Examples, Parameters, PromptBatch, Rollout, Scored
+from redraft.core.tensors import Parameters
 from redraft.evaluation.tripwires import Probe, Trip
+from redraft.loop.collecting import Collected, Collector
 from redraft.loop.equipment import Equipment
-from redraft.loop.journal import Journal, Packed, digest_of
-from redraft.loop.judging import judge
+from redraft.loop.journal import Journal, Packed
 from redraft.loop.observer import Observer
-from redraft.loop.painting import Painted, paint, repeated
 from redraft.loop.probing import Prober
 from redraft.methods.fit import FitResult, FitState, StepLog, fit, next_round
 
@@ -27,7 +23,10 @@ LOG = ("step", "loss", "gradient_norm", "learning_rate")
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """After a round: the state to go on from, the weights to use, and why training stopped, if it did."""
+    """After a round: the state to go on from, the weights to use, and why training stopped, if it did.
+
+    samples: pictures painted to train on, those that a reward gradient went through included.
+    """
 
     state: FitState
     parameters: Parameters
@@ -37,6 +36,7 @@ class Trained:
     history: tuple[Probe, ...]
     log: tuple[dict[str, float], ...]
     mean_reward: float | None
+    samples: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,72 +53,22 @@ class Rounds:
     def run(self, number: int, *, state: FitState, prober: Prober, inputs: dict[str, str]) -> Trained:
         """Round `number` (from 0): from a state to a trained one."""
         key = self.key.child("round", number)
-        prompts = self._prompts(key)
-        inputs = {**inputs, "prompts": digest_of([prompt.text for prompt in prompts])}
-        mean_reward = None
-        if self.method.needs == "prompts":
-            examples: Examples = PromptBatch(prompts=prompts, conditioning=self.equipment.backbone.encode(prompts))
-        else:
-            scored, digests = self._collected(number, prompts, state=state, key=key, inputs=inputs)
-            examples = self.method.prepare(scored, key=key.child("prepare"))
-            inputs |= digests
-            mean_reward = float(scored.reward.mean())
-        return self._trained(
-            number, examples, state=state, key=key, prober=prober, inputs=inputs, mean_reward=mean_reward
-        )
-
-    def _prompts(self, key: Key) -> tuple[Prompt, ...]:
-        return self.equipment.suite.training_prompts(key.child("prompts"), self.equipment.config.collect.prompts)
-
-    def _collected(
-        self, number: int, prompts: tuple[Prompt, ...], *, state: FitState, key: Key, inputs: dict[str, str]
-    ) -> tuple[Scored, dict[str, str]]:
-        """Paint groups of pictures with the old policy and score them."""
-        equipment = self.equipment
-        count = equipment.config.collect.pictures_per_prompt
-        every = repeated(prompts, count)
-
-        def collect() -> Packed:
-            self.observer.stage("collect", f"{len(every)} pictures of {len(prompts)} prompts")
-            painted = paint(
-                equipment.backbone, every, recipe=equipment.collect_recipe, key=key.child("noise"),
-                batch=equipment.config.sampling.batch, parameters=state.old, on_batch=self.observer.progress,
-            )  # fmt: skip
-            return Packed(tensors={"latents": painted.latents, "pixels": painted.pixels}, facts={})
-
-        made, made_digest = self.journal.stage(f"round-{number}-collect", collect, inputs=inputs)
-        painted = Painted(prompts=every, latents=made.tensors["latents"], pixels=made.tensors["pixels"])
-
-        def rate() -> Packed:
-            self.observer.stage("judge", f"{len(every)} pictures by {self.reward.name}")
-            scores = judge(self.reward, painted, on_batch=self.observer.progress)
-            return Packed(tensors={"reward": scores.values[:, 0].float()}, facts={"fingerprints": scores.fingerprints})
-
-        judged, judged_digest = self.journal.stage(f"round-{number}-judge", rate, inputs={"collect": made_digest})
-        reward = judged.tensors["reward"]
-        self.observer.note(f"round {number + 1}: mean reward of the pictures collected {float(reward.mean()):.3f}")
-        group = torch.arange(len(prompts)).repeat_interleave(count)
-        conditioning = equipment.backbone.encode(every)
-        device = next(iter(conditioning.positive.values())).device
-        scored = Scored(
-            prompts=every,
-            conditioning=conditioning,
-            rollout=Rollout(latents=painted.latents.to(device), recipe=equipment.collect_recipe),
-            reward=reward.to(device),
-            group=group.to(device),
-        )
-        return scored, {"collect": made_digest, "judge": judged_digest}
+        collector = Collector(
+            equipment=self.equipment, journal=self.journal, method=self.method, reward=self.reward,
+            observer=self.observer,
+        )  # fmt: skip
+        made = collector.collect(number, state=state, key=key, inputs=inputs)
+        return self._trained(number, made, state=state, key=key, prober=prober, inputs=inputs | made.digests)
 
     def _trained(
         self,
         number: int,
-        examples: Examples,
+        made: Collected,
         *,
         state: FitState,
         key: Key,
         prober: Prober,
         inputs: dict[str, str],
-        mean_reward: float | None,
     ) -> Trained:
         name, config = f"round-{number}-train", self.equipment.config.fit
         inputs = {**inputs, "policy": state_digest(state)}
@@ -144,7 +94,7 @@ class Rounds:
                 self.journal.save_state(f"{name}-state", Packed(tensors=tensors, facts=facts))
 
             result = fit(
-                self.method, self.equipment.backbone, examples, config=config, key=key.child("fit"), state=start,
+                self.method, self.equipment.backbone, made.examples, config=config, key=key.child("fit"), state=start,
                 on_step=on_step, save=save,
             )  # fmt: skip
             return _packed(result, prober, log)
@@ -162,7 +112,8 @@ class Rounds:
             digest=digest,
             history=tuple(prober.history),
             log=tuple(packed.facts["log"]),
-            mean_reward=mean_reward,
+            mean_reward=made.mean_reward,
+            samples=made.painted or len(packed.facts["log"]) * config.batch_size,
         )
 
 
