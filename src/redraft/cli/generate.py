@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -13,6 +15,10 @@ from redraft.core.errors import UsageError
 from redraft.models.builtin import DEFAULT
 
 if TYPE_CHECKING:
+    from redraft.core.keys import Key
+    from redraft.core.records import Prompt, Recipe
+    from redraft.loop.enhancing import EnhancedPictures
+    from redraft.methods.inference import Enhancer
     from redraft.models.backbone import PipelineBackbone
     from redraft.store.aliases import Alias
     from redraft.store.workspace import Workspace
@@ -20,6 +26,15 @@ if TYPE_CHECKING:
 Checkpoint = Annotated[
     str | None, typer.Option("--checkpoint", help="champion (default), base, previous, or a checkpoint id.")
 ]
+Enhance = Annotated[
+    str | None,
+    typer.Option("--enhance", help="best_of_n, self_critique, noise_search or reward_guidance; needs --reward."),
+]
+Reward = Annotated[str | None, typer.Option("--reward", help="Scorer that --enhance goes by: a name or a folder.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, an option of --enhance; repeatable.")]
+
+BATCH = 64
+"""Pictures at once."""
 
 
 def generate(
@@ -33,45 +48,149 @@ def generate(
     steps: options.Steps = None,
     guidance: options.Guidance = None,
     seed: options.Seed = None,
+    enhance: Enhance = None,
+    reward: Reward = None,
+    settings: Settings = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ...")] = "cpu",
     as_json: options.Json = False,
 ) -> None:
     """Paint pictures of prompts.
 
-    Example: redraft generate "a red star left of a circle" -n 4
+    Example: redraft generate "a red star left of a circle" -n 4 --enhance best_of_n --reward clip --set count=8
     """
     from redraft.core.keys import Key
-    from redraft.core.records import Prompt
     from redraft.loop.painting import paint, repeated
-    from redraft.prompts.corpora import read_prompts
     from redraft.store.files import write_file
     from redraft.store.workspace import Workspace
 
+    every = repeated(_wanted(texts, prompts), count)
+    enhancement = _enhancement(enhance, reward=reward, settings=settings or [], device=device)
+    made = None
+    with Workspace.open(workspace) as space:
+        backbone, name = open_model(space, model or DEFAULT, checkpoint=checkpoint, device=device)
+        recipe = backbone.default_recipe(steps=steps, guidance_scale=guidance)
+        key = Key(seed=seed or 0).child("generate")
+        if enhancement is None:
+            painted = paint(backbone, every, recipe=recipe, key=key, batch=BATCH)
+        else:
+            made = enhancement.paint(backbone, every, recipe=recipe, key=key, quiet=as_json)
+            painted = made.painted
+    files: list[dict[str, Any]] = []
+    for number, (prompt, pixels) in enumerate(zip(painted.prompts, painted.pixels, strict=True)):
+        path = out / f"{number:04d}-{prompt.id}.png"
+        write_file(path, png_of(pixels))
+        files.append({"prompt": prompt.text, "file": str(path)} | ({} if made is None else _row(made, number)))
+    answer: dict[str, Any] = {"model": model or DEFAULT, "checkpoint": name, "pictures": files}
+    if enhancement is not None and made is not None:
+        answer["enhancement"] = enhancement.facts() | _cost(made)
+    if as_json:
+        print_json(answer)
+        return
+    typer.echo(f"{len(files)} pictures by {name} in {out}")
+    if "enhancement" in answer:
+        _show(answer["enhancement"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enhancement:
+    """A method at inference that was asked for, by name and with its reward."""
+
+    name: str
+    method: Enhancer
+    reward: str
+
+    def paint(
+        self, backbone: PipelineBackbone, prompts: Sequence[Prompt], *, recipe: Recipe, key: Key, quiet: bool
+    ) -> EnhancedPictures:
+        """Pictures by the method, with a progress bar on stderr unless `quiet`."""
+        from redraft.cli.screen import Screen
+        from redraft.loop.enhancing import paint_enhanced
+
+        with Screen(quiet=quiet) as screen:
+            screen.stage(self.name, f"{len(prompts)} pictures by {self.reward}")
+            return paint_enhanced(
+                backbone, prompts, method=self.method, recipe=recipe, key=key, batch=BATCH, on_batch=screen.progress
+            )
+
+    def facts(self) -> dict[str, Any]:
+        """Name, reward and the method's options, resolved."""
+        config: Any = self.method.config  # type: ignore[attr-defined]
+        return {"name": self.name, "reward": self.reward, "options": config.model_dump(mode="json")}
+
+
+def _wanted(texts: Sequence[str] | None, file: Path | None) -> list[Prompt]:
+    """The prompts of the command line and of a file. Raises UsageError when there is none."""
+    from redraft.core.records import Prompt
+    from redraft.prompts.corpora import read_prompts
+
     wanted = [Prompt(text=text.strip()) for text in texts or [] if text.strip()]
-    if prompts is not None:
-        wanted += read_prompts(prompts)
+    if file is not None:
+        wanted += read_prompts(file)
     if not wanted:
         raise UsageError(
             'no prompt was given: write one in quotes, as in redraft generate "a red star", or --prompts FILE'
         )
-    with Workspace.open(workspace) as space:
-        backbone, name = open_model(space, model or DEFAULT, checkpoint=checkpoint, device=device)
-        painted = paint(
-            backbone,
-            repeated(wanted, count),
-            recipe=backbone.default_recipe(steps=steps, guidance_scale=guidance),
-            key=Key(seed=seed or 0).child("generate"),
-            batch=64,
-        )
-    files = []
-    for number, (prompt, pixels) in enumerate(zip(painted.prompts, painted.pixels, strict=True)):
-        path = out / f"{number:04d}-{prompt.id}.png"
-        write_file(path, png_of(pixels))
-        files.append({"prompt": prompt.text, "file": str(path)})
-    if as_json:
-        print_json({"model": model or DEFAULT, "checkpoint": name, "pictures": files})
-    else:
-        typer.echo(f"{len(files)} pictures by {name} in {out}")
+    return wanted
+
+
+def _enhancement(name: str | None, *, reward: str | None, settings: Sequence[str], device: str) -> Enhancement | None:
+    """What --enhance, --reward and --set ask for. Raises UsageError when they do not fit together."""
+    if name is None:
+        if reward is not None or settings:
+            given = f"--reward {reward}" if reward is not None else f"--set {settings[0]}"
+            raise UsageError(f"{given} without --enhance: plain pictures are not scored; add --enhance best_of_n")
+        return None
+    from redraft.cli.factory import PluginFactory
+    from redraft.loop.enhancing import enhancer, require_known
+
+    require_known(name)
+    if reward is None:
+        raise UsageError(f"--enhance {name} without --reward: nothing says what is better; add --reward clip")
+    values: dict[str, str] = {}
+    for option, value in map(_setting, settings):
+        if option in values:
+            raise UsageError(f"--set {option} was given twice: give each option once")
+        values[option] = value
+    method = enhancer(
+        name, reward=PluginFactory(device=device).scorer(reward), options=values, source=f"--set of {name}"
+    )
+    return Enhancement(name=name, method=method, reward=reward)
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise UsageError(f"--set {text}: write NAME=VALUE, for example --set count=8")
+    return name.strip(), value.strip()
+
+
+def _row(made: EnhancedPictures, number: int) -> dict[str, Any]:
+    return {
+        "score_before": float(made.before[number]),
+        "score_after": float(made.after[number]),
+        "network_calls": int(made.network_calls[number]),
+        "backward_calls": int(made.backward_calls[number]),
+    }
+
+
+def _cost(made: EnhancedPictures) -> dict[str, Any]:
+    """Means over the pictures; calls are those of one picture."""
+    return {
+        "score_before": float(made.before.mean()),
+        "score_after": float(made.after.mean()),
+        "network_calls": float(made.network_calls.double().mean()),
+        "backward_calls": float(made.backward_calls.double().mean()),
+        "plain_network_calls": made.plain_calls,
+    }
+
+
+def _show(facts: dict[str, Any]) -> None:
+    backward = f" and {facts['backward_calls']:g} backward" if facts["backward_calls"] else ""
+    typer.echo(
+        f"{facts['name']} by {facts['reward']}: mean score {facts['score_before']:.4f} before, "
+        f"{facts['score_after']:.4f} after; {facts['network_calls']:g} network calls{backward} a picture, a plain one "
+        f"takes {facts['plain_network_calls']}"
+    )
 
 
 def open_model(

@@ -59,6 +59,11 @@ def initial_noise(key: Key, *, indices: Sequence[int], shape: Sequence[int]) -> 
     return key.child("initial").normal_each(indices, shape)
 
 
+def step_noise(key: Key, index: int, *, indices: Sequence[int], shape: Sequence[int]) -> torch.Tensor:
+    """The noise that a stochastic step with this index draws for pictures `indices`: as `initial_noise`."""
+    return key.child("step", index).normal_each(indices, shape)
+
+
 def denoise(
     backbone: Backbone,
     latents: torch.Tensor,
@@ -86,7 +91,9 @@ def denoise(
     )
     return Denoised(
         prediction=prediction,
-        step=kernel_step(latents, x0_hat, noise_hat, level=level, next_level=next_level, kernel=recipe.kernel),
+        step=kernel_step(
+            latents, x0_hat, noise_hat, level=level, next_level=next_level, kernel=recipe.kernel_at(index)
+        ),
     )
 
 
@@ -248,7 +255,7 @@ class _Draw:
         key: Key,
         indices: Sequence[int] | None,
     ) -> None:
-        _require_fit(backbone, recipe)
+        require_fit(backbone, recipe)
         self._indices = range(len(conditioning)) if indices is None else indices
         if len(self._indices) != len(conditioning):
             raise UsageError(
@@ -265,7 +272,7 @@ class _Draw:
     def next(self, law: Step, index: int) -> torch.Tensor:
         if law.std == 0:
             return law.mean
-        noise = self._key.child("step", index).normal_each(self._indices, self._shape)
+        noise = step_noise(self._key, index, indices=self._indices, shape=self._shape)
         return law.mean + law.std * noise.to(law.mean.device, law.mean.dtype)
 
 
@@ -275,7 +282,8 @@ def _weights(parameters: Parameters | None, parameters_at: ParametersAt | None) 
     return (lambda _: parameters) if parameters_at is None else parameters_at
 
 
-def _require_fit(backbone: Backbone, recipe: Recipe) -> None:
+def require_fit(backbone: Backbone, recipe: Recipe) -> None:
+    """Raise ConfigError when the recipe's levels are not those of the model's kind: flow, or variance-preserving."""
     flow = backbone.prediction == "flow"
     for level in recipe.levels:
         total = level.alpha + level.sigma if flow else level.alpha**2 + level.sigma**2
