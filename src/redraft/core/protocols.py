@@ -5,7 +5,7 @@ A method never sees a pipeline, a scorer never sees a method: they exchange reco
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from redraft.core.keys import Key
     from redraft.core.tensors import Conditioning, Examples, Images, Loss, Parameters, Scored, Scores
+
+    NoisePath = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+    """(alpha, sigma), each B, at timesteps B in 0..1000."""
 
 
 @runtime_checkable
@@ -96,6 +99,19 @@ class Scorer(Protocol):
         ...
 
 
+@runtime_checkable
+class PictureFeatures(Protocol):
+    """A frozen network that sees pictures, for terms that compare pictures. A scorer may hold one as `tower`."""
+
+    def image_features_differentiable(self, pixels: torch.Tensor) -> torch.Tensor:
+        """B,D of length 1, differentiable in pixels B,3,H,W in 0..1."""
+        ...
+
+    def image_maps_differentiable(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The feature maps of each layer, B,D,height,width, differentiable in pixels B,3,H,W in 0..1."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class LossContext:
     """What a method's loss may use besides its examples."""
@@ -127,10 +143,14 @@ class Method(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class MethodContext:
-    """What a method's `build` receives: the sampling recipe and, where a reward is given, its scorer."""
+    """What a method's `build` receives: the sampling recipe and, where a reward is given, its scorer.
+
+    noise_level: the backbone's, for methods that choose the levels to collect at (None where there is no backbone).
+    """
 
     recipe: Recipe
     reward: Scorer | None
+    noise_level: NoisePath | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,12 +83,14 @@ class Recipe:
     """How pictures are sampled. Travels inside every rollout, so that a replay cannot differ.
 
     `levels` runs from the noisiest to the last level, whose sigma is 0: len(levels) - 1 network calls.
+    `window`: (first, end) of the steps that take the kernel; all others are deterministic. None: all steps take it.
     """
 
     levels: tuple[NoiseLevel, ...]
     kernel: Kernel = field(default_factory=Kernel)
     guidance_scale: float = 1.0
     dtype: Literal["float32", "bfloat16", "float16", "float64"] = "float32"
+    window: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if len(self.levels) < 2 or self.levels[-1].sigma != 0:
@@ -98,6 +100,16 @@ class Recipe:
             )
         if not math.isfinite(self.guidance_scale):
             raise ConfigError(f"guidance_scale={self.guidance_scale}: must be finite; 1 means no guidance")
+        if self.window is not None and not 0 <= self.window[0] < self.window[1] < self.steps:
+            raise ConfigError(
+                f"window={self.window} of a recipe with {self.steps} steps: it must be (first, end) with 0 <= first < "
+                f"end <= {self.steps - 1}, for the last step never draws noise; make it smaller, or sample more steps"
+            )
+
+    def kernel_at(self, index: int) -> Kernel:
+        """The kernel of the step with this index (0 is the noisiest)."""
+        inside = self.window is None or self.window[0] <= index < self.window[1]
+        return self.kernel if inside else Kernel()
 
     @property
     def steps(self) -> int:

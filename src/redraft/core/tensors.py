@@ -16,6 +16,12 @@ from redraft.core.records import Prompt, Recipe
 Parameters = Mapping[str, torch.Tensor]
 """Named weights of a denoiser, for a call with other weights than its own."""
 
+POSITIVE_BANK = "soft_tokens.positive"
+"""Name in Parameters of the soft tokens that a prediction uses; all zeros means none, exactly as without them."""
+
+NEGATIVE_BANK = "soft_tokens.negative"
+"""Name of the second bank, for false captions; a prediction uses it when it stands under POSITIVE_BANK's name."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Conditioning:
@@ -125,6 +131,8 @@ class Scored:
     """Pictures of one collection with their reward. `group` B tells which pictures share a prompt.
 
     `scores` are the single scores, B,K, that `reward` was made of, for methods that weigh several rewards themselves.
+    `origin`: clean latents N,C,H,W that the model painted in the first round, for methods that weigh pictures by their
+    distance to those; None in the first round, whose own pictures they are.
     """
 
     prompts: tuple[Prompt, ...]
@@ -133,22 +141,31 @@ class Scored:
     reward: torch.Tensor
     group: torch.Tensor
     scores: Scores | None = None
+    origin: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PromptBatch:
-    """Prompts to sample from, for methods that make their own pictures (reward gradients)."""
+    """Prompts to sample from, for methods that make their own pictures (reward gradients).
+
+    `pictures`: clean latents B,C,H,W of one picture that each prompt describes, for methods that go on pre-training
+    beside their reward; None where there are none.
+    """
 
     prompts: tuple[Prompt, ...]
     conditioning: Conditioning
+    pictures: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.prompts)
 
     def take(self, indices: Sequence[int]) -> PromptBatch:
         """The rows `indices`."""
+        pictures = self.pictures
         return PromptBatch(
-            prompts=tuple(self.prompts[index] for index in indices), conditioning=self.conditioning.take(indices)
+            prompts=tuple(self.prompts[index] for index in indices),
+            conditioning=self.conditioning.take(indices),
+            pictures=None if pictures is None else pictures[torch.as_tensor(indices, dtype=torch.long)],
         )
 
 
