@@ -15,13 +15,24 @@ from redraft.core.errors import UsageError
 from redraft.core.keys import Key
 from redraft.core.protocols import Method, Scorer
 from redraft.core.records import Prompt, Recipe
-from redraft.core.tensors import Captioned, Examples, Images, LoggedRollout, PromptBatch, Rollout, Scored, Scores
+from redraft.core.tensors import (
+    Captioned,
+    Examples,
+    Images,
+    LoggedRollout,
+    PromptBatch,
+    Rollout,
+    Scored,
+    Scores,
+    Transitions,
+)
 from redraft.loop.equipment import Equipment
 from redraft.loop.journal import Journal, Packed, digest_of
 from redraft.loop.judging import judge
 from redraft.loop.observer import Observer
 from redraft.loop.painting import Painted, paint, paint_logged, repeated
 from redraft.methods.fit import FitState
+from redraft.methods.preflight import log_ratio_noise, require_clip_above_noise, require_whole_batches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +70,38 @@ class Collector:
         if self.method.needs == "captioned":
             captioned, digest = self._captioned(number, prompts, key=key, inputs=inputs)
             return Collected(examples=captioned, digests={**names, "collect": digest}, painted=len(captioned))
+        if self.method.needs == "logged":
+            self._require_whole_batches(len(prompts))
         scored, digests = self._scored(number, prompts, state=state, key=key, inputs=inputs)
         examples = self.method.prepare(scored, key=key.child("prepare"))
+        if isinstance(examples, Transitions):
+            self._require_clip_above_noise(examples, state=state)
         return Collected(
             examples=examples,
             digests=names | digests,
             painted=len(scored.prompts),
             mean_reward=float(scored.reward.mean()),
         )
+
+    def _require_whole_batches(self, prompts: int) -> None:
+        """Before anything is painted: a policy gradient needs groups and batches without a rest."""
+        collect, options = self.equipment.config.collect, self.equipment.config.fit
+        require_whole_batches(
+            prompts * collect.pictures_per_prompt,
+            pictures_per_prompt=collect.pictures_per_prompt,
+            batch_size=options.batch_size,
+            micro_batch=options.micro_batch,
+        )
+
+    def _require_clip_above_noise(self, transitions: Transitions, *, state: FitState) -> None:
+        """One batch replayed under the weights that painted it: what differs there is rounding."""
+        options: Any = getattr(self.method, "config", None)
+        clip_range: float | None = getattr(options, "clip_range", None)
+        if clip_range is None:
+            return
+        batch = transitions.take(range(min(len(transitions), self.equipment.config.fit.batch_size)))
+        noise = log_ratio_noise(self.equipment.backbone, batch, parameters=state.old)
+        require_clip_above_noise(clip_range, noise=noise)
 
     def _scored(
         self, number: int, prompts: tuple[Prompt, ...], *, state: FitState, key: Key, inputs: dict[str, str]
@@ -100,6 +135,7 @@ class Collector:
             reward=reward.to(device),
             group=torch.arange(len(prompts)).repeat_interleave(count).to(device),
             scores=scores,
+            origin=self.journal.recall("round-0-collect").tensors["latents"].to(device) if number else None,
         )
         return scored, {"collect": made_digest, "judge": judged_digest}
 

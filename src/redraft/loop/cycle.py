@@ -137,7 +137,7 @@ class Cycle:
         inputs: dict[str, str],
         key: Key,
     ) -> tuple[Trained, ...]:
-        context = MethodContext(recipe=equipment.recipe, reward=reward)
+        context = MethodContext(recipe=equipment.recipe, reward=reward, noise_level=equipment.backbone.noise_level)
         rounds = Rounds(
             equipment=equipment,
             journal=journal,

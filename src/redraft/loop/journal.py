@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from redraft.core.errors import UsageError
 from redraft.store.workspace import Workspace
 
 Clock = Callable[[], float]
@@ -66,6 +67,14 @@ class Journal:
         digest = self.workspace.stage_files.save(self.run, file, content)
         self._enter(name, "finished", inputs, {file: digest})
         return Packed.from_bytes(content), digest
+
+    def recall(self, name: str) -> Packed:
+        """What the finished stage `name` gave. Raises UsageError when it has not finished, DamagedError as `stage`."""
+        done = self.workspace.ledger.last_finished(self.run, stage=name)
+        if done is None:
+            raise UsageError(f"run {self.run!r} has no finished stage {name!r}: resume the run, or begin a new one")
+        file = f"{name}.safetensors"
+        return Packed.from_bytes(self.workspace.stage_files.load(self.run, file, expected=done.outputs[file]))
 
     def save_state(self, name: str, packed: Packed) -> None:
         """Replace the intermediate state `name` of the stage in progress."""
