@@ -24,7 +24,7 @@ def built(name: str, values=None):
     return plugin.build(config, MethodContext(recipe=recipe, reward=LatentReward(lambda latents: -(latents**2))))
 
 
-@pytest.mark.parametrize("name", ["nft", "draft", "sft"])
+@pytest.mark.parametrize("name", ["nft", "draft", "sft", "refl", "alignprop"])
 def test_conformance(name: str) -> None:
     backbone, key = gaussian(shape=(1, 2, 2)), Key(seed=1)
     method = built(name)
@@ -49,7 +49,14 @@ def test_conformance(name: str) -> None:
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
-def test_presets_build_what_they_say(preset: str) -> None:
+def test_presets_are_configurations_of_their_methods(preset: str) -> None:
+    name, values = PRESETS[preset]
+    config = built(name, values).config
+    assert {option: getattr(config, option) for option in values} == values
+
+
+@pytest.mark.parametrize("preset", [preset for preset, (method, _) in PRESETS.items() if method == "draft"])
+def test_draft_presets_build_what_they_say(preset: str) -> None:
     name, values = PRESETS[preset]
     config = built(name, values).config
     assert (config.last, config.lv_draws) == {

@@ -119,6 +119,26 @@ def test_composition_equals_the_dense_merge(backbone: PipelineBackbone) -> None:
     assert (prediction(backbone) - plain).abs().max() > 1e-3
 
 
+def test_interpolation_runs_straight_from_one_adapter_to_the_other(backbone: PipelineBackbone) -> None:
+    """2309.17400, section 4.3: the dense change is linear in the coefficients, and the ends are the adapters."""
+    first, second = train(backbone, name="a", rank=4, alpha=8), train(backbone, name="b", rank=2, alpha=1)
+    ends = []
+    for weights in (first, second):
+        backbone.load_weights(weights)
+        ends.append(prediction(backbone))
+    changes = [lora.dense(first), lora.dense(second)]
+    for share in (0.0, 0.25, 1.0):
+        between = lora.mix([(first, 1 - share), (second, share)])
+        for name, value in lora.dense(between).items():
+            torch.testing.assert_close(value, (1 - share) * changes[0][name] + share * changes[1][name])
+        backbone.load_weights(between)
+        for end, found in zip(ends, (share == 0, share == 1), strict=True):
+            if found:
+                torch.testing.assert_close(prediction(backbone), end, atol=1e-5, rtol=0)
+            else:
+                assert (prediction(backbone) - end).abs().max() > 1e-3
+
+
 def test_a_layer_missing_in_one_part_of_a_mix_stays_as_the_other_made_it(backbone: PipelineBackbone) -> None:
     both = train(backbone, name="a")
     backbone.train_lora(rank=3, alpha=3, targets=backbone.lora_targets[:1], seed_key=KEY)

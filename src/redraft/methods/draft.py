@@ -7,6 +7,7 @@
                                   terms += [ r(decode(x0_hat(x1', c; theta)), c) ]
     5  loss = -mean over pictures of the combined terms
     6  DRaFT+: loss += kl_coefficient * mean((prediction_theta - prediction_reference)^2), differentiated steps only
+    7  loss -= diversity_weight * mean distance between two pictures of one prompt         (diversity.py; appendix)
 
 Differs from the paper:
 - Terms are averaged (`combine = "average"`), so the learning rate means the same for every n; "sum" is the paper's.
@@ -20,7 +21,6 @@ Differs from the paper:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -32,10 +32,19 @@ from redraft.core.config import Config
 from redraft.core.errors import UsageError
 from redraft.core.keys import Key
 from redraft.core.protocols import Backbone, LossContext, MethodContext, Needs, Scorer
-from redraft.core.records import Prompt, Recipe
-from redraft.core.tensors import Conditioning, Examples, Loss, Parameters, PromptBatch, Scored
+from redraft.core.records import Recipe
+from redraft.core.tensors import Conditioning, Examples, Loss, PromptBatch, Scored
 from redraft.diffusion.sample import denoise, sample, sample_differentiable
-from redraft.methods.advantages import require_finite_reward
+from redraft.methods.diversity import DiversityKind, diversity, require_features
+from redraft.methods.reward_gradient import (
+    DifferentiatedStep,
+    mean_drift,
+    pictures_of,
+    recomputed,
+    require_differentiable,
+    reward_of,
+    steps_of,
+)
 
 
 class DraftConfig(Config):
@@ -46,6 +55,9 @@ class DraftConfig(Config):
     include_base: bool = Field(default=True, description="with LV: keep the term of the sampled picture itself")
     combine: Literal["average", "sum"] = "average"
     kl_coefficient: float = Field(default=0.0, ge=0, description="DRaFT+ has 1.0")
+    pictures_per_prompt: int = Field(default=1, ge=1, description="painted of each prompt of a batch")
+    diversity_weight: float = Field(default=0.0, ge=0, description="of the distance between pictures of one prompt")
+    diversity: DiversityKind = "embedding"
     checkpointing: bool = Field(default=False, description="run networks again in the backward pass to save memory")
 
     @model_validator(mode="after")
@@ -54,6 +66,11 @@ class DraftConfig(Config):
             raise ValueError(f"lv_draws={self.lv_draws} with last={self.last}: DRaFT-LV is defined for last=1 only")
         if not self.lv_draws and not self.include_base:
             raise ValueError("include_base=False with lv_draws=0: no reward would be left; set lv_draws to 1 or more")
+        if self.diversity_weight and self.pictures_per_prompt < 2:
+            raise ValueError(
+                f"diversity_weight={self.diversity_weight} with pictures_per_prompt={self.pictures_per_prompt}: one "
+                "picture has no distance; set pictures_per_prompt to 2 or more"
+            )
         return self
 
 
@@ -70,16 +87,12 @@ class Draft:
 
     @classmethod
     def build(cls, config: DraftConfig, context: MethodContext) -> Draft:
-        """Raises UsageError without a differentiable reward, or when K exceeds the recipe's steps."""
-        reward, steps = context.reward, context.recipe.steps
-        if reward is None or not reward.differentiable:
-            name = "none is given" if reward is None else f"{reward.name!r} gives no gradient"
-            raise UsageError(
-                f"draft needs a differentiable reward, but {name}: choose a scorer with pixel gradients (such as "
-                "'clip' or 'heads'), or a method for any reward (such as 'nft')"
-            )
+        """Raises UsageError without a differentiable reward, without features for diversity, or for too large a K."""
+        reward, steps = require_differentiable(context.reward, method="draft"), context.recipe.steps
         if config.last != "all" and config.last > steps:
             raise UsageError(f"draft with last={config.last}: the sampler takes {steps} steps; use at most {steps}")
+        if config.diversity_weight:
+            require_features(reward, method="draft")
         return cls(config=config, recipe=context.recipe, reward=reward)
 
     def prepare(self, scored: Scored, *, key: Key) -> Examples:
@@ -88,29 +101,46 @@ class Draft:
         return PromptBatch(prompts=scored.prompts, conditioning=scored.conditioning)
 
     def loss(self, examples: Examples, *, context: LossContext, key: Key) -> Loss:
-        """Lines 1 to 6. Raises UsageError for examples that are not prompts, NumericsError for a bad reward."""
+        """Lines 1 to 7. Raises UsageError for examples that are not prompts, NumericsError for a bad reward."""
         if not isinstance(examples, PromptBatch):
             raise UsageError(f"draft was given {type(examples).__name__}: it trains on a PromptBatch")
-        latents, steps = self._terms(examples.conditioning, backbone=context.backbone, key=key)  # lines 1 to 4
-        rewards = torch.stack([self._reward(term, examples.prompts, context.backbone) for term in latents])
-        require_finite_reward(rewards.detach().flatten())
-        reward = rewards.mean(dim=0) if self.config.combine == "average" else rewards.sum(dim=0)
+        config, backbone = self.config, context.backbone
+        prompts = tuple(prompt for prompt in examples.prompts for _ in range(config.pictures_per_prompt))
+        conditioning = examples.conditioning.repeat(config.pictures_per_prompt)
+        latents, steps = self._terms(conditioning, backbone=backbone, key=key)  # lines 1 to 4
+        pictures = [pictures_of(term, backbone=backbone, checkpointing=config.checkpointing) for term in latents]
+        rewards = torch.stack(
+            [reward_of(shown, prompts, reward=self.reward, checkpointing=config.checkpointing) for shown in pictures]
+        )
+        reward = rewards.mean(dim=0) if config.combine == "average" else rewards.sum(dim=0)
         loss = -reward.mean()  # line 5
         parts = {"reward": rewards.detach().mean().item()}
-        if self.config.kl_coefficient:
-            drifts = [
-                step.squared_drift(
-                    context.backbone,
-                    recipe=self.recipe,
-                    reference=context.reference,
-                    checkpointing=self.config.checkpointing,
-                )
-                for step in steps
-            ]
-            drift = torch.cat(drifts).mean()
-            loss = loss + self.config.kl_coefficient * drift  # line 6
+        if config.kl_coefficient:
+            drift = mean_drift(
+                steps,
+                backbone,
+                recipe=self.recipe,
+                reference=context.reference,
+                checkpointing=config.checkpointing,
+            )
+            loss = loss + config.kl_coefficient * drift  # line 6
             parts["kl"] = drift.item()
+        if config.diversity_weight:
+            apart = self._diversity(pictures)
+            loss = loss - config.diversity_weight * apart  # line 7
+            parts["diversity"] = apart.item()
         return Loss(value=loss, parts=parts)
+
+    def _diversity(self, pictures: list[torch.Tensor]) -> torch.Tensor:
+        features = require_features(self.reward, method="draft")
+
+        def measure(pixels: torch.Tensor) -> torch.Tensor:
+            return diversity(
+                pixels, features=features, kind=self.config.diversity, count=self.config.pictures_per_prompt
+            )
+
+        terms = [recomputed(measure, pixels, checkpointing=self.config.checkpointing) for pixels in pictures]
+        return torch.stack(terms).mean()
 
     def _terms(
         self, conditioning: Conditioning, *, backbone: Backbone, key: Key
@@ -120,23 +150,17 @@ class Draft:
         terms: list[torch.Tensor] = []
         steps: list[DifferentiatedStep] = []
         if self.config.include_base:
-            last = self.recipe.steps if self.config.last == "all" else self.config.last
             painted = sample_differentiable(
                 backbone,
                 conditioning,
                 recipe=self.recipe,
                 key=noise_key,
-                last=last,
+                last=self.recipe.steps if self.config.last == "all" else self.config.last,
                 checkpointing=self.config.checkpointing,
             )  # lines 1 to 3
             clean = painted.latents
             terms.append(clean)
-            for index, step in enumerate(painted.predictions, start=self.recipe.steps - last):
-                steps.append(
-                    DifferentiatedStep(
-                        latents=step.latents, prediction=step.prediction, conditioning=conditioning, index=index
-                    )
-                )
+            steps.extend(steps_of(painted, conditioning, recipe=self.recipe))
         else:
             clean = sample(backbone, conditioning, recipe=self.recipe, key=noise_key).latents
         if self.config.lv_draws:
@@ -152,41 +176,6 @@ class Draft:
             terms.extend(renoised)
             steps.append(lv_step)
         return terms, steps
-
-    def _reward(self, latents: torch.Tensor, prompts: Sequence[Prompt], backbone: Backbone) -> torch.Tensor:
-        def judge(latents: torch.Tensor) -> torch.Tensor:
-            return self.reward.score_pixels(backbone.decode(latents).pixels, prompts)
-
-        if self.config.checkpointing:
-            reward: torch.Tensor = checkpoint(judge, latents, use_reentrant=False)
-            return reward
-        return judge(latents)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DifferentiatedStep:
-    """A network call with a graph: what went in and came out, B,C,H,W, and its index in the recipe."""
-
-    latents: torch.Tensor
-    prediction: torch.Tensor
-    conditioning: Conditioning
-    index: int
-
-    def squared_drift(
-        self, backbone: Backbone, *, recipe: Recipe, reference: Parameters, checkpointing: bool
-    ) -> torch.Tensor:
-        """Mean over C,H,W of the squared distance to the reference's prediction at the same latents, B (line 6)."""
-
-        def ask(latents: torch.Tensor) -> torch.Tensor:
-            return denoise(
-                backbone, latents, self.conditioning, recipe=recipe, index=self.index, parameters=reference
-            ).prediction
-
-        # With K > 1 the latents depend on the weights. Then the reference's answer does as well, and leaving that out
-        # would pull the weights towards latents that the network answers flatly.
-        with torch.set_grad_enabled(self.latents.requires_grad):
-            expected = checkpoint(ask, self.latents, use_reentrant=False) if checkpointing else ask(self.latents)
-        return (self.prediction - expected).square().flatten(1).mean(dim=1)
 
 
 def lv_terms(

@@ -87,5 +87,6 @@ def log_ratio_noise(backbone: Backbone, transitions: Transitions, *, parameters:
 
 def _way_out(part: str, size: int, divisor: int) -> str:
     divisors = [number for number in range(1, size + 1) if size % number == 0]
-    nearest = sorted(sorted(divisors, key=lambda number: abs(number - divisor))[:2])
-    return f"use {part} {' or '.join(str(number) for number in nearest)}, or change what it divides"
+    below = [number for number in divisors if number < divisor][-1:]
+    above = [number for number in divisors if number > divisor][:1]
+    return f"use {part} {' or '.join(str(number) for number in below + above)}, or change what it divides"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
@@ -34,23 +35,33 @@ def require_transitions(examples: object, *, method: str) -> Transitions:
     return examples
 
 
-def some_transitions(rollout: LoggedRollout, *, count: int, smallest_noise: float, key: Key) -> LoggedRollout:
-    """The same pictures with at most `count` of their transitions, a random choice in their order.
+def wide_steps(recipe: Recipe, steps: Iterable[int], *, smallest_noise: float) -> list[int]:
+    """Those of `steps` whose noise has a standard deviation of at least `smallest_noise`; steps without any are none.
 
-    Transitions whose noise has a standard deviation below `smallest_noise` are left out: log-densities go with its
-    inverse square, so one narrow step would drown all others. Raises UsageError when none is wide enough.
+    Log-densities go with its inverse square, so one narrow step would drown all others.
+    Raises UsageError when none is wide enough.
     """
-    recipe = rollout.recipe
-    widths = [
-        standard_deviation(recipe.levels[step], recipe.levels[step + 1], kernel=recipe.kernel) for step in rollout.steps
-    ]
-    wide = torch.tensor([place for place, width in enumerate(widths) if width >= smallest_noise], dtype=torch.long)
-    if len(wide) == 0:
+    widths = {
+        step: standard_deviation(recipe.levels[step], recipe.levels[step + 1], kernel=recipe.kernel_at(step))
+        for step in steps
+    }
+    wide = [step for step, width in widths.items() if width > 0 and width >= smallest_noise]
+    if not wide:
         raise UsageError(
             f"no transition has noise of standard deviation {smallest_noise:g} or more (the widest: "
-            f"{max(widths, default=0.0):.3g}): paint with a stronger kernel, or lower smallest_noise"
+            f"{max(widths.values(), default=0.0):.3g}): paint with a stronger kernel, or lower smallest_noise"
         )
-    chosen = wide[key.permutation(len(wide))[:count].sort().values]
+    return wide
+
+
+def some_transitions(rollout: LoggedRollout, *, count: int, smallest_noise: float, key: Key) -> LoggedRollout:
+    """The same pictures with at most `count` of their transitions, a random choice of the wide ones in their order.
+
+    Raises UsageError when none is wide enough (`wide_steps`).
+    """
+    wide = set(wide_steps(rollout.recipe, rollout.steps, smallest_noise=smallest_noise))
+    places = torch.tensor([place for place, step in enumerate(rollout.steps) if step in wide])
+    chosen = places[key.permutation(len(places))[:count].sort().values]
     index = chosen.to(rollout.before.device)
     return replace(
         rollout,

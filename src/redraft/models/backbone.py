@@ -15,6 +15,7 @@ import torch
 from redraft.core.errors import UsageError
 from redraft.core.records import NoiseLevel, Prediction, Prompt, Recipe
 from redraft.core.tensors import Conditioning, Images, Parameters
+from redraft.models import tokens
 from redraft.models.denoiser import TrainableDenoiser
 
 TEXTS_AT_ONCE = 64
@@ -80,10 +81,13 @@ class PipelineBackbone(TrainableDenoiser):
             ]
         encoded = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
         whole = Conditioning(positive=encoded, negative={})
-        return Conditioning(
-            positive=whole.take([rows[text] for text in texts]).positive,
-            negative=whole.take([rows[text] for text in negatives]).positive,
-        )
+        positive = dict(whole.take([rows[text] for text in texts]).positive)
+        negative = dict(whole.take([rows[text] for text in negatives]).positive)
+        if self._tokens is not None and self._tokens.guidance_bank != "positive":
+            device, bank = self.denoiser.device, tokens.BANKS.index(self._tokens.guidance_bank)
+            positive[tokens.BANK_OF_ROW] = torch.zeros(len(prompts), dtype=torch.long, device=device)
+            negative[tokens.BANK_OF_ROW] = torch.full((len(prompts),), bank, device=device)
+        return Conditioning(positive=positive, negative=negative)
 
     def predict(
         self,
@@ -98,6 +102,29 @@ class PipelineBackbone(TrainableDenoiser):
         The network runs in its own dtype; float32 weights run under autocast for latents in half precision. Raises
         UsageError for `parameters` whose names are not the trainable ones, or within `merged`.
         """
+        if parameters is not None:
+            self._require_names(parameters)
+        codes = text.get(tokens.BANK_OF_ROW)
+        if codes is None or self._tokens is None:
+            return self._answer(latents, timesteps, text, parameters)
+        own: Parameters = self._trainable if parameters is None else parameters
+        parts = tokens.rows_of_bank(codes)
+        answers = [
+            self._answer(
+                latents[rows], timesteps[rows], {name: value[rows] for name, value in text.items()},
+                tokens.reading(own, bank),
+            )
+            for bank, rows in parts
+        ]  # fmt: skip
+        return torch.cat(answers)[torch.cat([rows for _, rows in parts]).argsort()]
+
+    def _answer(
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        text: Mapping[str, torch.Tensor],
+        parameters: Parameters | None,
+    ) -> torch.Tensor:
         dtype = self.compute_dtype
         arguments = self._arguments(latents.to(dtype), timesteps, text)
         if dtype == torch.float32 and latents.dtype in (torch.bfloat16, torch.float16):

@@ -1,7 +1,7 @@
 """The format of a checkpoint: bytes to denoiser weights and back. Not a store: no file is opened here.
 
 Safetensors with one metadata entry "redraft", a JSON object: format version, kind, rank, alpha, targets, base, its
-fingerprint, and a SHA-256 over the tensors, so that a flipped bit is found.
+fingerprint, bank of negative texts (soft tokens), and a SHA-256 over the tensors, so that a flipped bit is found.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def encode(weights: DenoiserWeights) -> bytes:
         "rank": weights.rank,
         "alpha": weights.alpha,
         "targets": list(weights.targets),
+        "guidance_bank": weights.guidance_bank,
         "base": weights.base,
         "base_fingerprint": weights.base_fingerprint,
         "sha256": _digest(tensors),
@@ -89,6 +90,7 @@ def _weights(header: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> 
             rank=int(header["rank"]),
             alpha=float(header["alpha"]),
             targets=tuple(header["targets"]),
+            guidance_bank=header.get("guidance_bank", "positive"),  # absent before there were soft tokens
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedError(f"the checkpoint's header lacks {error}: {WAY_OUT}") from error

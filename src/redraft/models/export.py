@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from redraft.core.errors import StorageError, UsageError
 from redraft.core.tensors import Parameters
 from redraft.models.folder import SETTINGS, Quiet
+from redraft.models.weights import DenoiserWeights
 
 if TYPE_CHECKING:
     from redraft.models.backbone import PipelineBackbone
@@ -32,6 +33,7 @@ def export_lora(backbone: PipelineBackbone, folder: Path, *, parameters: Paramet
     Raises UsageError when no LoRA is attached, StorageError when the disk refuses.
     """
     weights = backbone.weights(parameters)
+    _refuse_tokens(weights)
     if weights.kind != "lora":
         raise UsageError(f"the weights of {backbone.base!r} are full weights, not a LoRA: use export_pipeline")
     from peft.utils import get_peft_model_state_dict
@@ -55,9 +57,11 @@ def export_lora(backbone: PipelineBackbone, folder: Path, *, parameters: Paramet
 def export_pipeline(backbone: PipelineBackbone, folder: Path, *, parameters: Parameters | None = None) -> Path:
     """Write the whole pipeline, trained weights merged in, as a diffusers folder (with redraft.json). Returns it.
 
-    Works for full weights and for a LoRA. A safety checker of the base folder is not part of it. Raises UsageError when
-    `folder` is there and not empty, StorageError when the disk refuses.
+    Works for full weights and for a LoRA. A safety checker of the base folder is not part of it. Raises UsageError for
+    soft tokens or when `folder` is there and not empty, StorageError when the disk refuses.
     """
+    if backbone.trainable():
+        _refuse_tokens(backbone.weights())
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"export folder {str(folder)!r} is not empty: give a new one")
     with backbone.merged(parameters), _written(folder, replace=True) as partial:
@@ -66,6 +70,14 @@ def export_pipeline(backbone: PipelineBackbone, folder: Path, *, parameters: Par
         settings = {name: value for name, value in asdict(backbone.sampling).items() if name != "dtype" and value}
         (partial / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n")
     return folder
+
+
+def _refuse_tokens(weights: DenoiserWeights) -> None:
+    if weights.kind == "tokens":
+        raise UsageError(
+            f"the weights of {weights.base!r} are soft tokens, which no pipeline of diffusers reads: keep the "
+            "checkpoint, which Redraft paints with, or train a LoRA to export"
+        )
 
 
 @contextmanager

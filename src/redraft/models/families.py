@@ -17,6 +17,7 @@ from redraft.diffusion.levels import flow_levels, flow_noise_level, vp_levels, v
 from redraft.models.backbone import PipelineBackbone, Sampling
 from redraft.models.builtin import builtin_name
 from redraft.models.folder import PipelineSettings, Quiet, load_pipeline, locate, read_index, read_settings
+from redraft.models.tokens import TextStream
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -157,6 +158,29 @@ class StableDiffusionBackbone(PipelineBackbone):
         states = text["states"].to(self.compute_dtype)
         return {"sample": latents, "timestep": timesteps, "encoder_hidden_states": states, "return_dict": False}
 
+    def _text_stream(self) -> TextStream:
+        """Cross-attention stages, which all read the text as it was encoded; tokens stand after its first token.
+
+        They begin as the first token of the empty prompt, as in SoftREPA.
+        """
+        unet = self.denoiser
+        stages = {f"down_blocks.{index}": stage for index, stage in enumerate(unet.down_blocks)}
+        stages |= {"mid_block": unet.mid_block}
+        stages |= {f"up_blocks.{index}": stage for index, stage in enumerate(unet.up_blocks)}
+        stages = {name: stage for name, stage in stages.items() if getattr(stage, "has_cross_attention", False)}
+        with torch.no_grad():
+            first = self._encode_texts([""])["states"][0, 0].float()
+        return TextStream(
+            blocks=stages,
+            width=len(first),
+            keyword="cross_attention_kwargs",
+            arguments=("hidden_states", "temb"),
+            before=1,
+            shared=True,
+            initial=first,
+            default=tuple(name for name in stages if not name.startswith("up_blocks")),
+        )
+
 
 class StableDiffusion3Backbone(PipelineBackbone):
     """A StableDiffusion3Pipeline folder: transformer that predicts the flow velocity, two CLIP encoders, maybe a T5.
@@ -240,3 +264,21 @@ class StableDiffusion3Backbone(PipelineBackbone):
             "pooled_projections": text["pooled"].to(self.compute_dtype),
             "return_dict": False,
         }
+
+    def _text_stream(self) -> TextStream:
+        """Joint blocks, through which the text evolves; tokens stand at its end (where does not matter: no positions).
+
+        Each block has its own tokens, given up after it, in the width after the context projection.
+        """
+        transformer = self.denoiser
+        blocks = {f"transformer_blocks.{index}": block for index, block in enumerate(transformer.transformer_blocks)}
+        return TextStream(
+            blocks=blocks,
+            width=int(transformer.inner_dim),
+            keyword="joint_attention_kwargs",
+            arguments=("hidden_states", "encoder_hidden_states", "temb", "joint_attention_kwargs"),
+            before=None,
+            shared=False,
+            initial=None,
+            default=tuple(blocks)[:5],
+        )

@@ -9,9 +9,9 @@ from typing import get_args
 import torch
 
 from redraft.core.keys import Key
-from redraft.core.protocols import LossContext, Method, TrainableBackbone
+from redraft.core.protocols import LossContext, Method, Needs, TrainableBackbone
 from redraft.core.records import Kernel, Prompt, Recipe
-from redraft.core.tensors import Examples, LoggedRollout, Loss, PromptBatch, Rollout, Scored
+from redraft.core.tensors import Captioned, Examples, LoggedRollout, Loss, PromptBatch, Rollout, Scored
 from redraft.diffusion.sample import sample, sample_logged
 from redraft.testing.rules import PROMPTS, Rules, reaches
 
@@ -30,7 +30,7 @@ def check_method(
     Raises ConformanceError.
     """
     rules = Rules(method)
-    needs = ("prompts", "scored", "logged")
+    needs = get_args(Needs)
     if rules.has(method, PARTS_OF_A_METHOD) and rules.hold(
         method.needs in needs, f"needs is {method.needs!r}: it must be one of {', '.join(needs)}"
     ):
@@ -46,6 +46,8 @@ def _examples(
 ) -> Examples | None:
     if method.needs == "prompts":
         return PromptBatch(prompts=tuple(prompts), conditioning=backbone.encode(prompts))
+    if method.needs == "captioned":
+        return _captioned(backbone, prompts, key=key)
     scored = _scored(backbone, prompts, logged=method.needs == "logged", key=key)
     examples = method.prepare(scored, key=key.child("prepare"))
     again = method.prepare(scored, key=key.child("prepare"))
@@ -70,6 +72,15 @@ def _scored(backbone: TrainableBackbone, prompts: Sequence[Prompt], *, logged: b
         reward=key.child("reward").uniform((count,)),
         group=torch.arange(len(prompts)).repeat_interleave(_PICTURES_OF_A_PROMPT),
     )
+
+
+def _captioned(backbone: TrainableBackbone, prompts: Sequence[Prompt], *, key: Key) -> Captioned:
+    """One picture of noise a prompt, with the texts of the two next prompts as false captions."""
+    conditioning = backbone.encode(prompts)
+    false = [prompts[(row + step) % len(prompts)] for row in range(len(prompts)) for step in (1, 2)]
+    latents = key.child("pictures").normal((len(prompts), *backbone.latent_shape))
+    device = next(iter(conditioning.positive.values())).device
+    return Captioned(latents=latents.to(device), conditioning=conditioning, negatives=backbone.encode(false))
 
 
 def _check_loss(rules: Rules, method: Method, backbone: TrainableBackbone, examples: Examples, *, key: Key) -> None:
