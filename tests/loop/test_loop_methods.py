@@ -16,12 +16,24 @@ from redraft.models.checkpoints import decode
 from redraft.store.workspace import Workspace
 
 SFT = {"methods": {"sft": {"choose": "best_of_n", "keep": 1}}}
+RSI = {"methods": {"rsi": {"keep": 4}}}
+TOKENS = {"adapter": {"kind": "tokens", "tokens": 2, "token_buckets": 4}}
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "nft on clip": ({"method": "nft", "reward": {"clip": 1.0}}, "clip"),
     "sft on the oracle": ({"method": "sft", **SFT}, "oracle"),
     "draft on fitted ratings": ({"method": "draft"}, "ratings"),
     "draft-lv on clip": ({"method": "draft-lv", "reward": {"clip": 1.0}}, "clip"),
     "nft on a blend": ({"method": "nft", "reward": {"clip": 1.0, "heads": 0.5}}, "blend"),
+    "ddpo on clip": ({"method": "ddpo", "reward": {"clip": 1.0}}, "clip"),
+    "few-step ddpo": ({"method": "ddpo-add", "reward": {"clip": 1.0}, "rounds": 2}, "clip"),
+    "grpo on clip": ({"method": "grpo", "reward": {"clip": 1.0}}, "clip"),
+    "dpo on clip": ({"method": "dpo", "reward": {"clip": 1.0}}, "clip"),
+    "d3po on clip": ({"method": "d3po", "reward": {"clip": 1.0}}, "clip"),
+    "rsi, two rounds": ({"method": "rsi", "reward": {"clip": 1.0, "heads": 0.5}, "rounds": 2, **RSI}, "blend"),
+    "refl on clip": ({"method": "refl", "reward": {"clip": 1.0}}, "clip"),
+    "alignprop on clip": ({"method": "alignprop", "reward": {"clip": 1.0}}, "clip"),
+    "softrepa": ({"method": "softrepa", **TOKENS}, "oracle"),
+    "agsm": ({"method": "agsm", **TOKENS}, "oracle"),
 }
 
 
@@ -47,11 +59,14 @@ def check(outcome: Outcome, folder: Path, *, reward: str) -> None:
 def test_a_method_runs_end_to_end(name: str, model: Path, tmp_path: Path) -> None:
     changes, reward = CASES[name]
     # Four steps at this rate cannot touch a wire that is not broken; drift is tested in test_loop_stops.py.
-    outcome = improve(tmp_path, config_for(model, tripwires={"most_drift": 100.0}, **changes))
+    # A round of policy gradients needs steps with noise: of three sampling steps, two.
+    sampling = {"steps": 3}
+    outcome = improve(tmp_path, config_for(model, sampling=sampling, tripwires={"most_drift": 100.0}, **changes))
     check(outcome, tmp_path, reward=reward)
     log = outcome.rounds[0].log
     assert [entry["step"] for entry in log] == list(range(1, len(log) + 1))
-    assert any(bool((value != 0).any()) for key, value in outcome.rounds[0].parameters.items() if "lora_B" in key)
+    changed = "soft_tokens" if "adapter" in changes else "lora_B"
+    assert any(bool((value != 0).any()) for key, value in outcome.rounds[0].parameters.items() if changed in key)
     # The scorer that is trained on is not among the unseen ones.
     unseen = {row.name.split("/")[0] for row in outcome.report.measures if row.role == "unseen"}
     assert not unseen & set(changes.get("reward", {}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from redraft.core import plugins
 from redraft.core.config import build
 from redraft.core.errors import ConfigError
 from redraft.loop.config import RunConfig
@@ -11,7 +12,7 @@ from redraft.loop.recipes import recipe_for
 from redraft.methods.presets import PRESETS
 
 
-@pytest.mark.parametrize("method", ["nft", "sft", "draft", *PRESETS])
+@pytest.mark.parametrize("method", [*plugins.names("method"), *PRESETS])
 def test_every_method_has_a_recipe_that_is_a_valid_configuration(method: str) -> None:
     recipe = recipe_for("builtin:sd3", method)
     config = build(RunConfig, {**recipe, "method": method}, source="recipe")

@@ -138,7 +138,7 @@ def learnt(method: Method, chain: LinearChain, reward: Callable[[torch.Tensor], 
         )
         round_key = key.child("round", turn)
         scored = scored_chain(chain, reward, count=32768, key=round_key)
-        last = None if state is None else next_round(state, old_policy=config.old_policy)
+        last = None if state is None else next_round(state, config=config)
         examples = method.prepare(scored, key=round_key)
         state = fit(method, chain, examples, config=config, key=round_key, state=last).state
     assert state is not None

@@ -242,7 +242,7 @@ def test_round_after_round_the_reward_rises(kind: str) -> None:
         # The same noise in every round, so that the rewards differ by the weights alone.
         scored = painted(backbone, count=128, recipe=recipe_for(backbone))
         rewards.append(scored.reward.mean().item())
-        last = None if state is None else next_round(state, old_policy=config.old_policy)
+        last = None if state is None else next_round(state, config=config)
         state = fit(method, backbone, method.prepare(scored, key=key), config=config, key=key, state=last).state
     assert all(later > earlier + 0.05 for earlier, later in itertools.pairwise(rewards))
 

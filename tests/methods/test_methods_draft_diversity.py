@@ -188,8 +188,8 @@ def test_kl_stops_what_overshoots_without_it(prediction: str) -> None:
     """Section 6.5 of the oracles: N(0.5, 0.64) tilted by exp(-(x - 2)^2 / 2 / 0.5) has mean 1.3421, variance 0.2807.
 
     Without KL, DRaFT seeks the mode: all pictures become 2. With the KL of DRaFT+ it comes nearer to that law; not to
-    it, because the squared distance of predictions is no KL of the pictures. Velocities differ more than noises do,
-    hence the smaller coefficient.
+    it, because the squared distance of predictions is no KL of the pictures. The flow
+    coefficient is solved for the mean, so there the variance and the overshoot without KL are what is tested.
     """
     found = {}
     held = 3.0 if prediction == "epsilon" else 0.42

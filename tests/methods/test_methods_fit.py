@@ -164,7 +164,7 @@ def test_old_weights_follow_as_configured() -> None:
                 numbers([1.0, 3.0]),
                 config=plain(steps=3, learning_rate=0.1, old_policy=policy),
                 key=KEY.child(turn),
-                state=None if state is None else next_round(state, old_policy=policy),
+                state=None if state is None else next_round(state, config=plain(old_policy=policy)),
             ).state
             states.append(state)
         return states
@@ -245,3 +245,19 @@ def test_a_loss_without_weights_and_wrong_options_are_refused() -> None:
         fit(constant, gaussian(), numbers([1.0]), config=plain(), key=KEY)
     with pytest.raises(ConfigError, match=r"betas=\(0.9, 1.0\): both must be in \[0, 1\)"):
         configuration.build(FitConfig, {"betas": [0.9, 1.0]}, source="[fit]")
+
+
+def test_a_fresh_optimizer_forgets_the_moments_and_nothing_else() -> None:
+    state = fit(Formula(quadratic), gaussian(), numbers([1.0, 3.0]), config=plain(steps=3), key=KEY).state
+    assert state.optimizer
+    assert next_round(state, config=plain()).optimizer == state.optimizer
+    fresh = next_round(state, config=plain(fresh_optimizer=True))
+    assert fresh.optimizer == {}
+    assert fresh.step == fresh.round_start == state.step
+    assert all(torch.equal(fresh.policy[name], state.policy[name]) for name in state.policy)
+
+
+def test_old_weights_may_begin_to_lag_slowly() -> None:
+    policy = OldPolicy(follows="step", slope=1.0, maximum=0.99, ramp=True)
+    assert [policy.decay(step) for step in (1, 9, 1000)] == [1 / 10, 9 / 18, 0.99]
+    assert OldPolicy(follows="step", slope=1.0, maximum=0.99).decay(1) == 0.99

@@ -194,7 +194,7 @@ def test_round_after_round_the_expected_reward_rises(kind: str, options: dict) -
         rewards.append(judged.reward.mean().item())
         key = KEY.child("round", turn)
         scored = painted(backbone, recipe=recipe, count=128, groups=8, key=key)
-        last = None if state is None else next_round(state, old_policy=config.old_policy)
+        last = None if state is None else next_round(state, config=config)
         state = fit(method, backbone, method.prepare(scored, key=key), config=config, key=key, state=last).state
     assert all(later > earlier + 0.05 for earlier, later in itertools.pairwise(rewards))
 

@@ -222,7 +222,7 @@ def test_it_learns_a_mixture_from_a_reward_without_gradient(sign: float) -> None
             method.prepare(scored, key=key),
             config=config,
             key=key,
-            state=None if state is None else next_round(state, old_policy=config.old_policy),
+            state=None if state is None else next_round(state, config=config),
         )
         state = result.state
         shares.append(right_share(backbone))

@@ -35,14 +35,16 @@ class Collect(Config):
 
 
 class Adapter(Config):
-    """What is trained: LoRA factors or all weights of the denoiser."""
+    """What is trained: LoRA factors, all weights of the denoiser, or soft tokens beside the prompt's."""
 
-    kind: Literal["lora", "full"] = "lora"
+    kind: Literal["lora", "full", "tokens"] = "lora"
     rank: int = Field(default=32, ge=1)
     alpha: float = Field(default=32.0, gt=0)
     targets: tuple[str, ...] | None = Field(
-        default=None, description="endings of layer names; None: those of the family"
+        default=None, description="endings of layer names (tokens: names of blocks); None: those of the family"
     )
+    tokens: int = Field(default=4, ge=1, description="soft tokens of each bank and layer")
+    token_buckets: int = Field(default=100, ge=0, description="of timesteps, each with tokens of its own; 0: none")
 
 
 class Ratings(Config):

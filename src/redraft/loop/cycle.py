@@ -34,7 +34,7 @@ from redraft.loop.observer import Observer
 from redraft.loop.painting import Painted
 from redraft.loop.probing import Prober
 from redraft.loop.rating import blended_reward, fitted_reward
-from redraft.loop.rounds import Rounds, Trained, starting_from
+from redraft.loop.rounds import Rounds, Trained, painting_with
 from redraft.methods.fit import begin
 from redraft.models.checkpoints import decode, encode
 from redraft.store.workspace import Workspace
@@ -105,9 +105,16 @@ class Cycle:
             backbone.train_lora(
                 rank=adapter.rank, alpha=adapter.alpha, seed_key=key.child("adapter"), targets=adapter.targets
             )
+        elif adapter.kind == "tokens":
+            backbone.train_soft_tokens(
+                count=adapter.tokens, buckets=adapter.token_buckets, seed_key=key.child("adapter"),
+                targets=adapter.targets,
+            )  # fmt: skip
         else:
             backbone.train_full()
-        return {name: value.detach().clone() for name, value in backbone.trainable().items()}
+        # Fresh soft tokens change the pictures, so the incumbent is the reference, which is the base exactly.
+        weights = backbone.trainable() if incumbent_id else backbone.reference()
+        return {name: value.detach().clone() for name, value in weights.items()}
 
     def _reward(
         self, equipment: Equipment, journal: Journal, incumbent: Parameters, *, inputs: dict[str, str], key: Key
@@ -147,7 +154,8 @@ class Cycle:
             key=key,
         )
         prober = Prober(equipment=equipment, reward=reward, key=key.child("prober"), on_probe=self.observer.probe)
-        state = starting_from(begin(equipment.backbone), incumbent)
+        # The old policy paints and is the incumbent; training starts from the weights that the backbone has.
+        state = painting_with(begin(equipment.backbone), incumbent)
         trained: list[Trained] = []
         inputs = {**inputs, "reward": reward.fingerprint}
         for number in range(self.config.rounds):

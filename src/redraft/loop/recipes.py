@@ -29,10 +29,57 @@ _GRADIENT: Mapping[str, Any] = {
     "fit": {"steps": 60, "batch_size": 16, "learning_rate": 1e-4, "ema_decay": 0.9, "save_every": 20},
     "probes": {"every": 20},
 }
+_POLICY: Mapping[str, Any] = {
+    "rounds": 4,
+    "collect": {"prompts": 32, "pictures_per_prompt": 16},
+    "fit": {"steps": 64, "batch_size": 32, "learning_rate": 3e-4, "ema_decay": 0.9, "save_every": 32},
+    "probes": {"every": 64},
+}
+_PREFERENCES: Mapping[str, Any] = {
+    "rounds": 2,
+    "collect": {"prompts": 96, "pictures_per_prompt": 8},
+    "fit": {"steps": 100, "batch_size": 16, "learning_rate": 2e-4, "ema_decay": 0.9, "save_every": 50},
+    "probes": {"every": 100},
+}
+# Every round its own prompts, and an optimizer that knows nothing of the last round (arXiv 2502.09963).
+_RECURSIVE: Mapping[str, Any] = {
+    "rounds": 3,
+    "collect": {"prompts": 384, "pictures_per_prompt": 2, "guidance_scale": 2.0},
+    "fit": {
+        "steps": 120, "batch_size": 32, "learning_rate": 1e-3, "ema_decay": 0.98, "save_every": 60,
+        "fresh_optimizer": True,
+    },
+    "probes": {"every": 120},
+    "methods": {"rsi": {"keep_share": 0.3}},
+}  # fmt: skip
+# Pictures with true and false captions; the slow tokens of AGSM are the old policy's, averaged with every step.
+_TOKENS: Mapping[str, Any] = {
+    "rounds": 1,
+    "collect": {"prompts": 1024, "pictures_per_prompt": 1},
+    "adapter": {"kind": "tokens"},
+    "fit": {
+        "steps": 300, "batch_size": 16, "learning_rate": 1e-2, "ema_decay": 0.98, "save_every": 100,
+        "old_policy": {"follows": "step", "slope": 1.0, "maximum": 0.99, "ramp": True},
+    },
+    "probes": {"every": 100},
+}  # fmt: skip
 _OF_METHOD: Mapping[str, Mapping[str, Any]] = {
     "nft": _BLACK_BOX,
     "sft": _SELF_TRAINING,
     "draft": _GRADIENT,
+    "refl": _GRADIENT,
+    "alignprop": _GRADIENT,
+    "ddpo": _POLICY,
+    "grpo": _POLICY,
+    "dpo": _PREFERENCES,
+    "d3po": {**_PREFERENCES, "fit": {**_PREFERENCES["fit"], "batch_size": 8}},
+    "rsi": _RECURSIVE,
+    # These presets choose pictures in their own way, not in that of the recipe.
+    "raft": {**_SELF_TRAINING, "methods": {}},
+    "sft-weighted": {**_SELF_TRAINING, "methods": {}},
+    "soft_tokens": _TOKENS,
+    "softrepa": _TOKENS,
+    "agsm": _TOKENS,
 }
 
 
@@ -50,4 +97,6 @@ def recipe_for(model: str, method: str) -> Mapping[str, Any]:
     """Options for a method (or a preset of one) on a model; empty for a method of a plug-in on a model of one's own."""
     family = method.split("-")[0]
     recipe = _OF_METHOD.get(method, _OF_METHOD.get(family, {}))
-    return {**recipe, "adapter": {"targets": _LAYERS[model]}} if model in _LAYERS else recipe
+    if model not in _LAYERS or "adapter" in recipe:
+        return recipe
+    return {**recipe, "adapter": {"targets": _LAYERS[model]}}

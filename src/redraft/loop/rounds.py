@@ -6,6 +6,7 @@ No method and no reward is known here by name; the rounds exchange a FitState.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from redraft.core.keys import Key
 from redraft.core.protocols import Method, Scorer
@@ -16,7 +17,7 @@ from redraft.loop.equipment import Equipment
 from redraft.loop.journal import Journal, Packed
 from redraft.loop.observer import Observer
 from redraft.loop.probing import Prober
-from redraft.methods.fit import FitResult, FitState, StepLog, fit, next_round
+from redraft.methods.fit import FitResult, FitState, StepLog, Stop, fit, next_round
 
 LOG = ("step", "loss", "gradient_norm", "learning_rate")
 
@@ -60,6 +61,12 @@ class Rounds:
         made = collector.collect(number, state=state, key=key, inputs=inputs)
         return self._trained(number, made, state=state, key=key, prober=prober, inputs=inputs | made.digests)
 
+    def _stop_of_the_method(self, log: list[dict[str, float]], *, step: int) -> Stop | None:
+        """Some methods know from their own numbers when they run away."""
+        rule: Any = getattr(self.method, "stop_reason", None)
+        reason: str | None = None if rule is None else rule(log)
+        return None if reason is None else Stop(reason=reason, best_step=step)
+
     def _trained(
         self,
         number: int,
@@ -86,7 +93,7 @@ class Rounds:
             def on_step(entry: StepLog):  # type: ignore[no-untyped-def]
                 log.append({field: float(getattr(entry, field)) for field in LOG} | dict(entry.parts))
                 self.observer.training(entry.step - state.step, config.steps, entry.loss)
-                return prober.on_step(entry)
+                return prober.on_step(entry) or self._stop_of_the_method(log, step=entry.step)
 
             def save(present: FitState) -> None:
                 tensors, text = present.to_tensors()
@@ -105,7 +112,7 @@ class Rounds:
         chosen = {k.removeprefix("chosen/"): v for k, v in packed.tensors.items() if k.startswith("chosen/")}
         trained = FitState.from_tensors(tensors, packed.facts["state"])
         return Trained(
-            state=next_round(trained, old_policy=config.old_policy),
+            state=next_round(trained, config=config),
             parameters=chosen,
             stopped_by=packed.facts["stopped_by"],
             reason=packed.facts["reason"],
@@ -131,10 +138,10 @@ def _packed(result: FitResult, prober: Prober, log: list[dict[str, float]]) -> P
     return Packed(tensors=tensors, facts=facts)
 
 
-def starting_from(state: FitState, parameters: Parameters) -> FitState:
-    """A fresh state at given weights (an incumbent's)."""
-    copies = [{name: value.detach().clone() for name, value in parameters.items()} for _ in range(4)]
-    return replace(state, policy=copies[0], averaged=copies[1], old=copies[2], kept=copies[3])
+def painting_with(state: FitState, parameters: Parameters) -> FitState:
+    """A fresh state whose old policy, and best weights so far, are the incumbent's."""
+    old, kept = ({name: value.detach().clone() for name, value in parameters.items()} for _ in range(2))
+    return replace(state, old=old, kept=kept)
 
 
 def state_digest(state: FitState) -> str:

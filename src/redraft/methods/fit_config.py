@@ -18,13 +18,15 @@ class OldPolicy(Config):
     """
 
     follows: Literal["never", "round", "step"] = "round"
+    ramp: bool = Field(default=False, description="d at most step / (9 + step), as averages of weights usually begin")
     slope: float = Field(default=0.0, ge=0)
     flat: int = Field(default=0, ge=0, description="steps with d = 0")
     maximum: float = Field(default=0.0, ge=0, le=1)
 
     def decay(self, step: int) -> float:
         """The share of the old weights that stays when they follow after optimizer step `step` (counted from 1)."""
-        return min(self.slope * max(0, step - self.flat), self.maximum)
+        highest = min(self.maximum, step / (9 + step)) if self.ramp else self.maximum
+        return min(self.slope * max(0, step - self.flat), highest)
 
 
 class FitConfig(Config):
@@ -41,6 +43,7 @@ class FitConfig(Config):
     ema_decay: float = Field(default=0.99, ge=0, lt=1, description="of the averaged weights; 0: no averaging")
     save_every: int = Field(default=0, ge=0, description="steps between saved states; 0: none")
     old_policy: OldPolicy = OldPolicy()
+    fresh_optimizer: bool = Field(default=False, description="begin every round without the last one's moments")
     autocast: Literal["none", "bfloat16"] = "none"
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ import torch
 from redraft.core.errors import DamagedError
 from redraft.core.protocols import TrainableBackbone
 from redraft.core.tensors import Parameters
-from redraft.methods.fit_config import OldPolicy
+from redraft.methods.fit_config import FitConfig
 
 _WEIGHTS = ("policy", "averaged", "old", "kept")
 _COUNTERS = ("step", "round_start", "kept_step")
@@ -92,10 +92,11 @@ def begin(backbone: TrainableBackbone) -> FitState:
     )
 
 
-def next_round(state: FitState, *, old_policy: OldPolicy) -> FitState:
-    """The state that the next round starts from; here `old` follows when `old_policy.follows` is "round"."""
+def next_round(state: FitState, *, config: FitConfig) -> FitState:
+    """The state that the next round starts from; here `old` follows when it follows by rounds."""
     old = dict(state.old)
-    if old_policy.follows == "round":
-        decay = old_policy.decay(state.step)
+    if config.old_policy.follows == "round":
+        decay = config.old_policy.decay(state.step)
         old = {name: decay * value + (1 - decay) * state.policy[name] for name, value in state.old.items()}
-    return replace(state, round_start=state.step, old=old)
+    optimizer = {} if config.fresh_optimizer else state.optimizer
+    return replace(state, round_start=state.step, old=old, optimizer=optimizer)

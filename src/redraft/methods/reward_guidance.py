@@ -148,5 +148,5 @@ class RewardGuidance:
             noise_hat.detach() - level.alpha / level.sigma * shift,  # line 5
             level=level,
             next_level=recipe.levels[index + 1],
-            kernel=recipe.kernel,
+            kernel=recipe.kernel_at(index),
         )
