@@ -15,7 +15,15 @@ from redraft.core.config import build
 from redraft.core.errors import unknown_name
 from redraft.core.protocols import Method, MethodContext, ModelContext, Scorer, TrainableBackbone
 
-BUILTIN_SCORERS = {"clip": ("clip", "clip"), "clip-heldout": ("clip", "clip-heldout"), "heads": ("heads", "clip")}
+BUILTIN_SCORERS = {
+    "clip": ("clip", "clip"),
+    "clip-heldout": ("clip", "clip-heldout"),
+    "heads": ("heads", "clip"),
+    "safety": ("safety", "clip"),
+    "object-present": ("object-present", "clip"),
+    "object-removed": ("object-removed", "clip"),
+    "classifier-target": ("classifier-target", "clip"),
+}
 """Scorer name -> (plug-in, folder under redraft/builtin): what ships with the package."""
 
 

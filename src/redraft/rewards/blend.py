@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from redraft.core.errors import ConfigError, UsageError
-from redraft.core.protocols import Scorer
+from redraft.core.protocols import PictureFeatures, Scorer
 from redraft.core.records import Prompt
 from redraft.core.tensors import Images, Scores
 from redraft.rewards.fingerprints import fingerprint_of
@@ -67,6 +67,7 @@ class BlendScorer:
 
     R_k is the first head of scorer k. Heads: "blend", then R_k under the scorers' names, then "safety" if ruled.
     Differentiable if and only if every part is; the clip stops a part's gradient beyond 3 standard deviations.
+    tower: the features that the first part with any sees pictures by.
     """
 
     def __init__(
@@ -95,6 +96,8 @@ class BlendScorer:
         rule = None if safety is None else (safety.scorer.fingerprint, safety.head, safety.minimum, self.strength)
         parts = [(scorer.name, scorer.fingerprint) for scorer in scorers]
         self.fingerprint = fingerprint_of("blend", parts, self._weights, self._standards, rule)
+        towers = (getattr(scorer, "tower", None) for scorer in scorers)
+        self.tower: PictureFeatures | None = next((t for t in towers if isinstance(t, PictureFeatures)), None)
 
     def _sufficient_strength(self, minimum: float) -> float:
         return _SURE * 2 * LIMIT * sum(abs(weight) for weight in self._weights) / minimum

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -76,6 +77,14 @@ class ClipTower:
     def image_features_differentiable(self, pixels: torch.Tensor) -> torch.Tensor:
         """B,D of length 1, differentiable in pixels B,3,H,W in 0..1."""
         return self.embed(self.preprocessing.differentiable(pixels))
+
+    def image_maps_differentiable(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The patch features of each layer, B,D,height,width, differentiable in pixels B,3,H,W in 0..1."""
+        inputs = self.preprocessing.differentiable(pixels).to(self.device, self.dtype)
+        states = self.model.vision_model(pixel_values=inputs, output_hidden_states=True).hidden_states[1:]
+        side = math.isqrt(states[0].shape[1] - 1)  # the first token is no patch
+        patches = (_at_least_float32(state[:, 1:]).transpose(1, 2) for state in states)
+        return tuple(patch.reshape(*patch.shape[:2], side, side) for patch in patches)
 
     def embed(self, inputs: torch.Tensor) -> torch.Tensor:
         """B,D of length 1 from preprocessed inputs B,3,crop,crop; keeps the gradient."""
