@@ -7,7 +7,7 @@ import sys
 import typer
 
 from redraft import __version__
-from redraft.cli import doctor, evaluate, generate, improve, models, reproduce, runs
+from redraft.cli import doctor, evaluate, generate, improve, models, prompts, reproduce, runs
 from redraft.core.errors import RedraftError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("compare")(evaluate.compare)
 app.command("reproduce")(reproduce.reproduce)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
+app.add_typer(prompts.app, name="prompts")
 app.add_typer(runs.app, name="runs")
 
 

@@ -1,1 +1,1 @@
-"""Floor 3: prompts of people. Reading of corpora for now; filters, diversity and splits come with their own files."""
+"""Floor 3: prompts of people: readers, cleaning, judges, duplicates, diversity, splits. Paints nothing."""

@@ -1,6 +1,7 @@
 """Readers of prompt files: txt (one a line), jsonl (a "prompt" or "text" key) and PartiPrompts tsv. Cleans nothing.
 
-A bad line is never dropped in silence: the first one stops the reading with its number and the rule.
+A bad line is never dropped in silence: the first one stops the reading with its number and the rule. Benchmarks with
+more in a row, and files too large for memory, have their readers in `readers`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from redraft.core.errors import UsageError
 from redraft.core.records import Prompt
@@ -24,29 +26,36 @@ def read_prompts(path: Path) -> tuple[Prompt, ...]:
     Raises UsageError, naming file, line, rule and way out, when the file is missing, empty, not UTF-8, has a line of
     more than 2,000 characters, or a row without a prompt.
     """
-    text = _decode(path)
+    text = read_text(path)
+    rows: Iterator[tuple[int, Prompt]]
     match path.suffix.lower():
         case ".jsonl":
-            rows = _jsonl(text, path)
+            rows = ((number, _prompt_of(row, number, path)) for number, row in json_lines(text, path))
         case ".tsv":
             rows = _tsv(text, path)
         case _:
-            rows = ((number, line.strip(), ()) for number, line in enumerate(text.splitlines(), 1) if line.strip())
+            lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
+            rows = ((number, Prompt(text=line, source=path.name)) for number, line in lines if line)
+    return distinct_prompts(rows, path)
+
+
+def distinct_prompts(rows: Iterator[tuple[int, Prompt]], path: Path) -> tuple[Prompt, ...]:
+    """The prompts of numbered rows, each text once. Raises UsageError for one that is too long, or if there is none."""
     prompts: dict[str, Prompt] = {}
-    for number, content, tags in rows:
-        if len(content) > LONGEST:
+    for number, prompt in rows:
+        if len(prompt.text) > LONGEST:
             raise UsageError(
-                f"{path} line {number} has {len(content):,} characters: a prompt has at most {LONGEST:,}; is this the "
-                "right file? Shorten or remove that line"
+                f"{path} line {number} has {len(prompt.text):,} characters: a prompt has at most {LONGEST:,}; is this "
+                "the right file? Shorten or remove that line"
             )
-        prompt = Prompt(text=content, tags=tags, source=path.name)
         prompts.setdefault(prompt.id, prompt)
     if not prompts:
         raise UsageError(f"{path} holds no prompt: give a file with at least one non-empty line")
     return tuple(prompts.values())
 
 
-def _decode(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The UTF-8 text of a file, without a byte order mark. Raises UsageError when it cannot be read as that."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -63,24 +72,34 @@ def _decode(path: Path) -> str:
         ) from error
 
 
-def _jsonl(text: str, path: Path) -> Iterator[tuple[int, str, tuple[str, ...]]]:
-    for number, line in enumerate(text.splitlines(), 1):
+def json_lines(text: str, path: Path) -> Iterator[tuple[int, Any]]:
+    """The values of the lines that are not empty, with their numbers. Raises UsageError for a line that is not JSON."""
+    # Only "\n" ends a line of jsonl: other line separators of Unicode may stand within a string.
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            yield number, json.loads(line)
         except ValueError as error:
             raise UsageError(f"{path} line {number} is not JSON ({error}): mend that line") from error
-        content = (row.get("prompt") or row.get("text")) if isinstance(row, dict) else row
-        if not isinstance(content, str) or not content.strip():
-            raise UsageError(
-                f'{path} line {number} has no prompt: each line is {{"prompt": "..."}}, {{"text": "..."}} or a string'
-            )
-        tags = row.get("tags", ()) if isinstance(row, dict) else ()
-        yield number, content.strip(), tuple(str(tag) for tag in tags)
 
 
-def _tsv(text: str, path: Path) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+def _prompt_of(row: Any, number: int, path: Path) -> Prompt:
+    fields = row if isinstance(row, dict) else {"prompt": row}
+    content = fields.get("prompt") or fields.get("text")
+    if not isinstance(content, str) or not content.strip():
+        raise UsageError(
+            f'{path} line {number} has no prompt: each line is {{"prompt": "..."}}, {{"text": "..."}} or a string'
+        )
+    return Prompt(
+        text=content.strip(),
+        tags=tuple(str(tag) for tag in fields.get("tags") or ()),
+        source=str(fields.get("source") or path.name),
+        licence=str(fields.get("licence") or ""),
+    )
+
+
+def _tsv(text: str, path: Path) -> Iterator[tuple[int, Prompt]]:
     reader = csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
     if "Prompt" not in (reader.fieldnames or ()):
         raise UsageError(
@@ -93,4 +112,4 @@ def _tsv(text: str, path: Path) -> Iterator[tuple[int, str, tuple[str, ...]]]:
         if not content:
             raise UsageError(f"{path} line {reader.line_num} has an empty Prompt: fill it in or remove the line")
         tags = tuple(f"{name.lower()}:{row[name]}" for name in ("Category", "Challenge") if row.get(name))
-        yield reader.line_num, content, tags
+        yield reader.line_num, Prompt(text=content, tags=tags, source=path.name)
