@@ -31,7 +31,7 @@ def test_an_unknown_key_of_the_configuration(call: Call, tmp_path: Path) -> None
         (b"[fit\n", "is not valid TOML"),
         (b"\xff\xfe", "cannot be read"),
         (b"rounds = 0\n", "rounds = 0: Input should be greater than or equal to 1"),
-        (b"model = 3\n", "model = 3, method = 'sft': both must be text"),
+        (b"model = 3\n", "model = 3, method = 'nft': both must be text"),
     ],
 )
 def test_a_configuration_that_is_wrong(call: Call, tmp_path: Path, content: bytes, message: str) -> None:

@@ -247,3 +247,15 @@ def test_without_differences_in_reward_nothing_but_noise_moves_the_weights() -> 
     context = LossContext(backbone=backbone, reference=backbone.reference(), old=backbone.reference(), step=0)
     loss = nft(kl_coefficient=0.0).loss(examples, context=context, key=KEY)
     assert gradient(loss.value, backbone)["logit"].abs().item() < 1e-15
+
+
+def test_flat_groups_can_be_left_out() -> None:
+    backbone = gaussian(shape=(1, 2, 2))
+    scored = scored_of([0.0, 1.0, 1.0, 1.0, 0.0, 0.0], [0, 0, 1, 1, 2, 2], backbone=backbone)
+    assert len(nft().prepare(scored, key=KEY)) == 6
+    kept = nft(drop_flat_groups=True).prepare(scored, key=KEY)
+    assert kept.advantage.tolist() == [-1.0, 1.0]
+    assert torch.equal(kept.latents, scored.rollout.latents[:2])
+    flat = scored_of([1.0, 1.0, 0.0, 0.0], [0, 0, 1, 1], backbone=backbone)
+    with pytest.raises(UsageError, match="the rewards of all 4 pictures equal those of their siblings"):
+        nft(drop_flat_groups=True).prepare(flat, key=KEY)

@@ -86,7 +86,7 @@ class RunConfig(Config):
     """One run of `redraft improve` or `redraft train`."""
 
     model: str = Field(default=DEFAULT_MODEL, description="built-in name, pipeline folder or hub id")
-    method: str = Field(default="sft", description="a method or a preset of one")
+    method: str = Field(default="nft", description="a method or a preset of one")
     methods: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options of methods, by name")
     scorers: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options of scorers, by name")
     reward: dict[str, float] = Field(

@@ -17,6 +17,7 @@ Differs from the paper:
 - Timesteps are drawn afresh for each picture and step (uniform or logit-normal); the public code walks through those
   of the sampler.
 - Guidance is never part of the loss; pictures may be painted with it, as the recipe says.
+- `drop_flat_groups` is an addition: with yes-or-no rewards half of the groups may say nothing.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from redraft.core.tensors import Advantages, Examples, Loss, Scored
 from redraft.diffusion.parameterize import split_prediction
 from redraft.methods.advantages import AdvantageScale, group_normalise
 from redraft.methods.noising import Noised, TimestepDistribution, add_noise
+from redraft.methods.preflight import require_spread
 
 _SMALLEST_ERROR = 1e-5
 
@@ -46,6 +48,9 @@ class NftConfig(Config):
     beta: float = Field(default=1.0, gt=0, description="mixing with the old policy; 0.1 for several rewards together")
     advantage_clip: float = Field(default=5.0, gt=0, description="A_max")
     advantage_scale: AdvantageScale = "group"
+    drop_flat_groups: bool = Field(
+        default=False, description="leave out pictures whose siblings all have the same reward (advantage 0)"
+    )
     kl_coefficient: float = Field(default=1e-4, ge=0, description="pull to the reference")
     timesteps: TimestepDistribution = "uniform"
 
@@ -66,14 +71,21 @@ class Nft:
         return cls(config=config)
 
     def prepare(self, scored: Scored, *, key: Key) -> Advantages:
-        """Line 1. A group whose rewards do not differ gets advantage 0. Raises NumericsError for a bad reward."""
+        """Line 1. A group whose rewards do not differ gets advantage 0.
+
+        Raises NumericsError for a bad reward, UsageError when flat groups are left out and all are flat.
+        """
         del key
         normalised = group_normalise(
             scored.reward, scored.group, scale=self.config.advantage_scale, clip=self.config.advantage_clip
         )
-        return Advantages(
+        examples = Advantages(
             latents=scored.rollout.latents, conditioning=scored.conditioning, advantage=normalised.advantage
         )
+        if not self.config.drop_flat_groups:
+            return examples
+        require_spread(scored.reward, scored.group)
+        return examples.take(normalised.advantage.nonzero().flatten().tolist())
 
     def loss(self, examples: Examples, *, context: LossContext, key: Key) -> Loss:
         """Lines 2 to 7. Raises UsageError for examples that are not Advantages."""
