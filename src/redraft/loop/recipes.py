@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# Many short rounds: pictures of the policy as it is now are worth more than further steps on old ones. Half of the groups
-# are all right or all wrong and say nothing. The pull to the reference (1e-4) is too weak to be worth a network call.
+# Many short rounds: pictures of the policy as it is now are worth more than further steps on old ones. Half of the
+# groups are all right or all wrong and say nothing. The pull to the reference (1e-4) is too weak to be worth a call.
 _BLACK_BOX: Mapping[str, Any] = {
     "rounds": 6,
     "collect": {"prompts": 72, "pictures_per_prompt": 8},
@@ -17,8 +17,8 @@ _BLACK_BOX: Mapping[str, Any] = {
     "probes": {"every": 150},
     "methods": {"nft": {"drop_flat_groups": True, "kl_coefficient": 0.0, "timesteps": "logit_normal"}},
 }
-# Pictures painted with guidance, the right ones kept: what guidance adds at twice the price, and what the oracle knows, goes
-# into the weights of a model that then paints without guidance.
+# Pictures painted with guidance, the right ones kept: what guidance adds at twice the price, and what the oracle
+# knows, goes into the weights of a model that then paints without guidance.
 _SELF_TRAINING: Mapping[str, Any] = {
     "rounds": 2,
     "collect": {"prompts": 72, "pictures_per_prompt": 8, "guidance_scale": 2.0},
