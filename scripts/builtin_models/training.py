@@ -1,4 +1,4 @@
-"""One resumable training loop for all built-in models: constant rate with a cooldown, EMA, saved state. Knows no model."""
+"""One resumable training loop for all built-in models: rate with a cooldown, EMA, saved state. Knows no model."""
 
 from __future__ import annotations
 
