@@ -12,9 +12,9 @@ from typing import Any
 # groups are all right or all wrong and say nothing. The pull to the reference (1e-4) is too weak to be worth a call.
 _BLACK_BOX: Mapping[str, Any] = {
     "rounds": 6,
-    "collect": {"prompts": 72, "pictures_per_prompt": 8},
-    "fit": {"steps": 50, "batch_size": 32, "learning_rate": 1e-3, "ema_decay": 0.9, "save_every": 50},
-    "probes": {"every": 150},
+    "collect": {"prompts": 64, "pictures_per_prompt": 8},
+    "fit": {"steps": 45, "batch_size": 32, "learning_rate": 1e-3, "ema_decay": 0.9, "save_every": 45},
+    "probes": {"every": 135},
     "methods": {"nft": {"drop_flat_groups": True, "kl_coefficient": 0.0, "timesteps": "logit_normal"}},
 }
 # Pictures painted with guidance, the right ones kept: what guidance adds at twice the price, and what the oracle
