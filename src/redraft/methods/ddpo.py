@@ -38,7 +38,7 @@ from redraft.diffusion.levels import CLEAN
 from redraft.methods.advantages import group_normalise
 from redraft.methods.clipped_ratio import clipped_loss
 from redraft.methods.preflight import require_spread, require_stochastic
-from redraft.methods.transitions import logged_rollout, require_transitions, some_transitions, wide_steps
+from redraft.methods.transitions import logged_rollout, require_transitions, some_of, wide_steps
 
 if TYPE_CHECKING:
     from redraft.core.protocols import NoisePath
@@ -116,14 +116,8 @@ class Ddpo:
     def loss(self, examples: Examples, *, context: LossContext, key: Key) -> Loss:
         """Lines 3 and 4. Raises UsageError for examples that are not Transitions, for none, or without wide steps."""
         transitions, options = require_transitions(examples, method="ddpo"), self.config
-        rollout = some_transitions(
-            transitions.rollout,
-            count=options.steps_per_picture,
-            smallest_noise=options.smallest_noise,
-            key=key.child("transitions"),
-        )
         return clipped_loss(
-            replace(transitions, rollout=rollout),
+            some_of(transitions, count=options.steps_per_picture, smallest_noise=options.smallest_noise, key=key),
             context=context,
             clip_range=options.clip_range,
             kl_coefficient=options.kl_coefficient,

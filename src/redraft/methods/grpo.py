@@ -43,7 +43,7 @@ from redraft.methods.transitions import (
     logged_rollout,
     of_rectified_flow,
     require_transitions,
-    some_transitions,
+    some_of,
     wide_steps,
 )
 
@@ -116,14 +116,8 @@ class Grpo:
     def loss(self, examples: Examples, *, context: LossContext, key: Key) -> Loss:
         """Lines 3 and 4. Raises UsageError for examples that are not Transitions, for none, or without wide steps."""
         transitions, options = require_transitions(examples, method="grpo"), self.config
-        rollout = some_transitions(
-            transitions.rollout,
-            count=options.steps_per_picture,
-            smallest_noise=options.smallest_noise,
-            key=key.child("transitions"),
-        )
         return clipped_loss(
-            replace(transitions, rollout=rollout),
+            some_of(transitions, count=options.steps_per_picture, smallest_noise=options.smallest_noise, key=key),
             context=context,
             clip_range=options.clip_range,
             kl_coefficient=options.kl_coefficient,

@@ -72,6 +72,14 @@ def some_transitions(rollout: LoggedRollout, *, count: int, smallest_noise: floa
     )
 
 
+def some_of(transitions: Transitions, *, count: int, smallest_noise: float, key: Key) -> Transitions:
+    """The same pictures and advantages with some of their transitions; see `some_transitions`."""
+    rollout = some_transitions(
+        transitions.rollout, count=count, smallest_noise=smallest_noise, key=key.child("transitions")
+    )
+    return replace(transitions, rollout=rollout)
+
+
 def of_rectified_flow(recipe: Recipe) -> bool:
     """Whether the levels have alpha + sigma = 1 (flow models) and not alpha^2 + sigma^2 = 1."""
     return all(abs(level.alpha + level.sigma - 1) <= 1e-6 for level in recipe.levels)
