@@ -79,3 +79,19 @@ def set_weights(backbone: TrainableBackbone, **values: float) -> None:
 def gradient(value: torch.Tensor, backbone: TrainableBackbone) -> dict[str, torch.Tensor]:
     names = list(backbone.trainable())
     return dict(zip(names, torch.autograd.grad(value, [backbone.trainable()[name] for name in names]), strict=True))
+
+
+def two_modes(
+    prediction: str, *, guided: bool, kind: type[ExactBackbone] = ExactBackbone
+) -> tuple[ExactBackbone, PromptBatch]:
+    """A backbone where nothing is linear, with prompts that mean something when guidance is on."""
+    backbone = kind(
+        Mixture(means=(-1.0, 1.5), variances=(0.2, 0.4), weights=(0.4, 0.6)),
+        prediction=prediction,
+        latent_shape=(1, 2, 2),
+        prompt_means={"left": -0.5, "right": 0.7} if guided else {},
+        trains=("shift", "offset", "log_variance"),
+    )
+    set_weights(backbone, shift=0.02, offset=0.1, log_variance=-0.1)
+    prompts = tuple(Prompt(text=text) for text in ("left", "right", "left"))
+    return backbone, PromptBatch(prompts=prompts, conditioning=backbone.encode(prompts))

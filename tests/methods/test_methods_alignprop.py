@@ -6,15 +6,14 @@ import math
 
 import pytest
 import torch
-from exact_parts import LatentReward, context_of, gaussian, gradient, prompts_of, recipe_of, set_weights
+from exact_parts import LatentReward, context_of, gaussian, gradient, prompts_of, recipe_of, set_weights, two_modes
 
 from redraft.core import config as configuration
 from redraft.core.errors import ConfigError, NumericsError, UsageError
 from redraft.core.keys import Key
 from redraft.core.protocols import MethodContext
-from redraft.core.records import Kernel, Prompt, Recipe
-from redraft.core.tensors import PromptBatch
-from redraft.diffusion.exact import ExactBackbone, Mixture
+from redraft.core.records import Kernel, Recipe
+from redraft.diffusion.exact import ExactBackbone
 from redraft.diffusion.kernels import step as kernel_step
 from redraft.diffusion.parameterize import split_prediction
 from redraft.diffusion.sample import denoise, initial_noise, sample, step_noise
@@ -42,19 +41,6 @@ class Watched(ExactBackbone):
         return super().predict(latents, timesteps, text=text, parameters=parameters)
 
 
-def two_modes(prediction: str, *, guided: bool) -> tuple[Watched, PromptBatch]:
-    backbone = Watched(
-        Mixture(means=(-1.0, 1.5), variances=(0.2, 0.4), weights=(0.4, 0.6)),
-        prediction=prediction,
-        latent_shape=(1, 2, 2),
-        prompt_means={"left": -0.5, "right": 0.7} if guided else {},
-        trains=ALL,
-    )
-    set_weights(backbone, shift=0.02, offset=0.1, log_variance=-0.1)
-    prompts = tuple(Prompt(text=text) for text in ("left", "right", "left"))
-    return backbone, PromptBatch(prompts=prompts, conditioning=backbone.encode(prompts))
-
-
 def reward_after(latents: torch.Tensor) -> torch.Tensor:
     return towards_two(latents).flatten(1).sum(dim=1).mean()
 
@@ -66,7 +52,7 @@ def test_gradient_equals_central_differences_of_the_steps_from_the_cut_on(
     prediction: str, scale: float, cut: str, checkpointing: bool
 ) -> None:
     """C2: relative 1e-5 in float64; the weights before the cut stand still on both sides."""
-    backbone, prompts = two_modes(prediction, guided=scale != 1)
+    backbone, prompts = two_modes(prediction, guided=scale != 1, kind=Watched)
     recipe = recipe_of(backbone, 10, guidance_scale=scale)
     method = alignprop(recipe, cut=cut, checkpointing=checkpointing)
     loss = method.loss(prompts, context=context_of(backbone), key=KEY)
@@ -98,7 +84,7 @@ def test_gradient_equals_central_differences_of_the_steps_from_the_cut_on(
 @pytest.mark.parametrize(("prediction", "scale"), FAMILIES)
 def test_it_equals_detaching_the_answers_before_the_cut_and_no_latent(prediction: str, scale: float) -> None:
     """Line 3 to the letter, with a stochastic kernel as in the authors' code (eta 1)."""
-    backbone, prompts = two_modes(prediction, guided=scale != 1)
+    backbone, prompts = two_modes(prediction, guided=scale != 1, kind=Watched)
     recipe = Recipe(
         levels=backbone.levels(8), guidance_scale=scale, dtype="float64",
         kernel=Kernel(name="ddim_eta", strength=1.0),
@@ -124,7 +110,7 @@ def test_it_equals_detaching_the_answers_before_the_cut_and_no_latent(prediction
 def test_a_trajectory_has_one_cut_and_a_graph_from_there_to_its_end() -> None:
     lengths = set()
     for seed in range(12):
-        backbone, prompts = two_modes("flow", guided=False)
+        backbone, prompts = two_modes("flow", guided=False, kind=Watched)
         method = alignprop(recipe_of(backbone, 9), cut="uniform", checkpointing=False)
         loss = method.loss(prompts, context=context_of(backbone), key=Key(seed=seed))
         graphs = [graph for _, graph in backbone.calls]
@@ -161,7 +147,7 @@ def test_the_default_law_is_the_published_one() -> None:
 
 
 def test_a_target_is_approached_from_both_sides() -> None:
-    backbone, prompts = two_modes("epsilon", guided=False)
+    backbone, prompts = two_modes("epsilon", guided=False, kind=Watched)
     recipe = recipe_of(backbone, 6)
     plain = alignprop(recipe).loss(prompts, context=context_of(backbone), key=KEY)
     reward = plain.parts["reward"]

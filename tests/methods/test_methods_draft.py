@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from exact_parts import LatentReward, context_of, gaussian, gradient, prompts_of, recipe_of, set_weights
+from exact_parts import LatentReward, context_of, gaussian, gradient, prompts_of, recipe_of, set_weights, two_modes
 
 from redraft.core import config as configuration
 from redraft.core.errors import ConfigError, NumericsError, UsageError
 from redraft.core.keys import Key
 from redraft.core.protocols import MethodContext
-from redraft.core.records import Prompt
-from redraft.core.tensors import PromptBatch
 from redraft.diffusion.exact import ExactBackbone, Mixture
 from redraft.diffusion.sample import denoise, initial_noise
 from redraft.methods.draft import Draft, DraftConfig, lv_terms
@@ -26,20 +24,6 @@ def towards_two(latents: torch.Tensor) -> torch.Tensor:
 
 def draft(recipe, *, function=towards_two, **options) -> Draft:
     return Draft.build(DraftConfig(**options), MethodContext(recipe=recipe, reward=LatentReward(function)))
-
-
-def two_modes(*, prediction: str, guided: bool) -> tuple[ExactBackbone, PromptBatch]:
-    """A backbone where nothing is linear, with prompts that mean something when guidance is on."""
-    backbone = ExactBackbone(
-        Mixture(means=(-1.0, 1.5), variances=(0.2, 0.4), weights=(0.4, 0.6)),
-        prediction=prediction,
-        latent_shape=(1, 2, 2),
-        prompt_means={"left": -0.5, "right": 0.7} if guided else {},
-        trains=ALL,
-    )
-    set_weights(backbone, shift=0.02, offset=0.1, log_variance=-0.1)
-    prompts = tuple(Prompt(text=text) for text in ("left", "right", "left"))
-    return backbone, PromptBatch(prompts=prompts, conditioning=backbone.encode(prompts))
 
 
 @pytest.mark.parametrize(("prediction", "scale"), [("epsilon", 1.0), ("epsilon", 7.5), ("v", 2.0), ("flow", 3.0)])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from exact_parts import LatentReward, context_of, gaussian, gradient, prompts_of, recipe_of, set_weights
+from exact_parts import LatentReward, context_of, gaussian, gradient, prompts_of, recipe_of, set_weights, two_modes
 
 from redraft.core import config as configuration
 from redraft.core.errors import ConfigError, NumericsError, UsageError
 from redraft.core.keys import Key
 from redraft.core.protocols import MethodContext
-from redraft.core.records import Kernel, Prompt, Recipe
+from redraft.core.records import Kernel, Recipe
 from redraft.core.tensors import PromptBatch
 from redraft.diffusion.exact import ExactBackbone, Mixture
 from redraft.diffusion.parameterize import split_prediction
@@ -31,19 +31,6 @@ def towards_two(latents: torch.Tensor) -> torch.Tensor:
 
 def refl(recipe: Recipe, *, function=towards_two, **options) -> Refl:
     return Refl.build(ReflConfig(**options), MethodContext(recipe=recipe, reward=LatentReward(function)))
-
-
-def two_modes(prediction: str, *, guided: bool) -> tuple[ExactBackbone, PromptBatch]:
-    backbone = ExactBackbone(
-        Mixture(means=(-1.0, 1.5), variances=(0.2, 0.4), weights=(0.4, 0.6)),
-        prediction=prediction,
-        latent_shape=(1, 2, 2),
-        prompt_means={"left": -0.5, "right": 0.7} if guided else {},
-        trains=ALL,
-    )
-    set_weights(backbone, shift=0.02, offset=0.1, log_variance=-0.1)
-    prompts = tuple(Prompt(text=text) for text in ("left", "right", "left"))
-    return backbone, PromptBatch(prompts=prompts, conditioning=backbone.encode(prompts))
 
 
 def with_pictures(prompts: PromptBatch, pictures: torch.Tensor) -> PromptBatch:
