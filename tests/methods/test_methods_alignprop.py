@@ -21,7 +21,6 @@ from redraft.methods.alignprop import Alignprop, AlignpropConfig, cut_probabilit
 from redraft.testing import check_method
 
 KEY = Key(seed=4)
-ALL = ("shift", "offset", "log_variance")
 FAMILIES = [("epsilon", 1.0), ("epsilon", 7.5), ("v", 2.0), ("flow", 3.0)]
 
 

@@ -15,7 +15,6 @@ from redraft.diffusion.sample import denoise, initial_noise
 from redraft.methods.draft import Draft, DraftConfig, lv_terms
 
 KEY = Key(seed=3)
-ALL = ("shift", "offset", "log_variance")
 
 
 def towards_two(latents: torch.Tensor) -> torch.Tensor:

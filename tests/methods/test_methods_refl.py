@@ -20,7 +20,6 @@ from redraft.methods.refl import Refl, ReflConfig, state_at
 from redraft.testing import check_method
 
 KEY = Key(seed=6)
-ALL = ("shift", "offset", "log_variance")
 REWARD_ALONE = {"margin": None, "reward_coefficient": 1.0, "pretraining_coefficient": 0.0}
 LAST = {"earliest": 0.999}
 
