@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 import torch
-from exact_parts import context_of, gaussian, gradient, prompts_of, scored_of, set_weights
+from exact_parts import context_of, gaussian, gradient, prompts_of, scored_of, set_weights, two_modes
 
 from redraft.core.errors import NumericsError, UsageError
 from redraft.core.keys import Key
@@ -136,6 +136,27 @@ def test_kl_is_the_squared_distance_to_the_reference_and_old_is_another_policy()
     assert (strong.value - plain.value).item() == pytest.approx(0.18, rel=1e-9)
     assert set(gradient(strong.value, backbone)) == {"shift"}
     assert not old["shift"].requires_grad
+
+
+@pytest.mark.parametrize("prediction", ["flow", "epsilon", "v"])
+def test_a_guided_old_prediction_pulls_the_policy_to_itself(prediction: str) -> None:
+    """Without any difference in reward the guided old policy is what the policy moves to; unguided, nothing moves."""
+    backbone, prompts = two_modes(prediction, guided=True)
+    reference = {name: value.detach().clone() for name, value in backbone.trainable().items()}
+    context = LossContext(backbone=backbone, reference=reference, old=reference, step=0)
+    clean = Key(seed=6).normal((3, *backbone.latent_shape)).double()
+    examples = Advantages(latents=clean, conditioning=prompts.conditioning, advantage=torch.zeros(3).double())
+    plain = nft(kl_coefficient=0.0).loss(examples, context=context, key=KEY)
+    assert all(value.abs().max() < 1e-12 for value in gradient(plain.value, backbone).values())
+
+    noised = add_noise(clean, backbone=backbone, distribution="uniform", key=KEY)
+    guided = noised.prediction(backbone, prompts.conditioning, guidance_scale=2.0).detach()
+    distance = (noised.prediction(backbone, prompts.conditioning) - guided).square().mean()
+    pulled = nft(kl_coefficient=0.0, old_guidance_scale=2.0).loss(examples, context=context, key=KEY)
+    assert pulled.parts["distance_to_old"] == pytest.approx(distance.item(), rel=1e-9)
+    assert distance.item() > 0.01
+    towards, wanted = gradient(pulled.value, backbone), gradient(distance, backbone)
+    assert sum((towards[name] * wanted[name]).sum().item() for name in wanted) > 0
 
 
 def test_prepare_normalises_in_groups_and_refuses_bad_rewards_and_foreign_examples() -> None:

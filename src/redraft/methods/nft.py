@@ -16,7 +16,8 @@ Differs from the paper:
   levels of an epsilon model x0_hat errs by sigma / alpha times the error of epsilon; line 6 leaves the first power.
 - Timesteps are drawn afresh for each picture and step (uniform or logit-normal); the public code walks through those
   of the sampler.
-- Guidance is never part of the loss; pictures may be painted with it, as the recipe says.
+- The policy is never guided in the loss. `old_guidance_scale` is an addition: v_old of line 4 with guidance (2207.12598),
+  as it is where the old policy paints with guidance; the policy then learns what guidance did for the old one.
 - `drop_flat_groups` is an addition: with yes-or-no rewards half of the groups may say nothing.
 """
 
@@ -50,6 +51,9 @@ class NftConfig(Config):
     advantage_scale: AdvantageScale = "group"
     drop_flat_groups: bool = Field(
         default=False, description="leave out pictures whose siblings all have the same reward (advantage 0)"
+    )
+    old_guidance_scale: float = Field(
+        default=1.0, ge=1, description="guidance of the old prediction, which then goes into the trained weights"
     )
     kl_coefficient: float = Field(default=1e-4, ge=0, description="pull to the reference")
     timesteps: TimestepDistribution = "uniform"
@@ -98,7 +102,9 @@ class Nft:
         noised = add_noise(clean, backbone=backbone, distribution=self.config.timesteps, key=key)  # line 3
         velocity = noised.prediction(backbone, conditioning)
         with torch.no_grad():
-            old = noised.prediction(backbone, conditioning, parameters=context.old)
+            old = noised.prediction(
+                backbone, conditioning, parameters=context.old, guidance_scale=self.config.old_guidance_scale
+            )
         positive, negative = contrast(velocity, old, beta=self.config.beta)  # line 4
         positive_error = x0_error(positive, noised, kind=backbone.prediction)  # lines 5 and 6
         negative_error = x0_error(negative, noised, kind=backbone.prediction)

@@ -32,15 +32,20 @@ class Noised:
     sigma: torch.Tensor
 
     def prediction(
-        self, backbone: TrainableBackbone, conditioning: Conditioning, *, parameters: Parameters | None = None
+        self,
+        backbone: TrainableBackbone,
+        conditioning: Conditioning,
+        *,
+        parameters: Parameters | None = None,
+        guidance_scale: float = 1.0,
     ) -> torch.Tensor:
-        """The network's answer to the noisy latents under the positive text, B,C,H,W."""
+        """The network's answer to the noisy latents, B,C,H,W: under the positive text alone, or guided."""
         return guided_prediction(
             backbone,
             self.latents,
             timestep=self.timesteps,
             conditioning=conditioning,
-            scale=1.0,
+            scale=guidance_scale,
             parameters=parameters,
         )
 
