@@ -12,9 +12,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
+from places import Place
 
 from redraft.core.records import Lineage
 from redraft.store.workspace import Workspace
+from tests.conftest import missing_input
+from tests.postgresql_cluster import Cluster, missing_part, running_cluster
 
 
 @pytest.fixture
@@ -25,6 +28,32 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def workspace(folder: Path) -> Iterator[Workspace]:
     with Workspace.open(folder) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL cluster, started by the first test that needs one."""
+    lacking = missing_part()
+    if lacking:
+        missing_input(lacking)
+    with running_cluster() as started:
+        yield started
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def place(request: pytest.FixtureRequest, folder: Path) -> Place:
+    """Where a workspace is: a test that takes this runs on both databases."""
+    if request.param == "sqlite":
+        return Place(folder=folder, url=None)
+    cluster: Cluster = request.getfixturevalue("cluster")
+    return Place(folder=folder, url=cluster.empty())
+
+
+@pytest.fixture
+def space(place: Place) -> Iterator[Workspace]:
+    """An open workspace, once on each database."""
+    with place.open() as opened:
         yield opened
 
 

@@ -6,6 +6,9 @@ import io
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from multiprocessing.context import ForkContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -15,9 +18,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from places import Place
 
 import redraft.store.database
 from redraft.core.errors import BusyError, DamagedError, EnvironmentFaultError, StorageError, UsageError
+from redraft.core.records import Lineage
 from redraft.store.database import Database
 from redraft.store.schema import REVISION, Row
 from redraft.store.workspace import Workspace
@@ -51,8 +56,8 @@ def test_open_makes_the_folders_and_a_durable_database(workspace: Workspace, fol
     assert pragma == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}  # 2 is FULL
 
 
-def test_migrations_make_exactly_the_declared_tables(workspace: Workspace) -> None:
-    with workspace.database.reading() as connection:
+def test_migrations_make_exactly_the_declared_tables(space: Workspace) -> None:
+    with space.database.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Row.metadata) == []
         assert context.get_current_revision() == REVISION
@@ -68,6 +73,62 @@ def test_migrations_are_also_postgresql() -> None:
     assert all(f"CREATE TABLE {table} " in text for table in Row.metadata.tables)
     assert "BEFORE UPDATE OR DELETE ON ledger" in text
     assert "RAISE(ABORT" not in text
+
+
+def open_first(place: Place, name: str, barrier: object) -> None:
+    barrier.wait()  # type: ignore[attr-defined]
+    with place.open() as space:
+        space.audit.append(name, actor="", subject="", detail={}, at=1.0)
+
+
+def test_processes_that_open_a_new_database_at_the_same_moment(
+    place: Place, start: Callable[..., BaseProcess], fork: ForkContext
+) -> None:
+    barrier = fork.Barrier(8)
+    processes = [start(open_first, place, name, barrier) for name in "abcdefgh"]
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 8
+    with place.open() as space:
+        assert sorted(entry.action for entry in space.audit.entries()) == list("abcdefgh")
+
+
+def test_a_workspace_of_the_first_schema_comes_up_to_date_with_all_it_holds(place: Place, lineage: Lineage) -> None:
+    """The first revision is made by the real one, without the revisions after it."""
+    folder, url = place.folder, place.url
+    folder.mkdir()
+    engine = sa.create_engine(url or f"sqlite:///{folder / 'redraft.db'}")
+    with engine.begin() as connection:
+        config = scripts()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            sa.text("INSERT INTO runs VALUES ('improve-0001', 1, 'improve', '{}', 'finished', '', 3, 4)")
+        )
+        assert not sa.inspect(connection).has_table("answers")
+    engine.dispose()
+    with place.open() as space:
+        assert [(run.name, run.changed_at) for run in space.runs.list()] == [("improve-0001", 4.0)]
+        space.checkpoints.put(b"weights", kind="lora", lineage=lineage, at=1.0)
+        assert space.answers.evidence() == ()
+
+
+def test_the_environment_names_the_database(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDRAFT_DATABASE_URL", f"sqlite:///{tmp_path}/elsewhere.db")
+    Workspace.open(folder).close()
+    assert (tmp_path / "elsewhere.db").exists()
+    Workspace.open(folder, database_url=f"sqlite:///{tmp_path}/named.db").close()
+    assert (tmp_path / "named.db").exists(), "what the caller names goes first"
+    assert not (folder / "redraft.db").exists()
+
+
+def test_a_read_sees_one_moment(space: Workspace) -> None:
+    with space.database.reading() as connection:
+        count = sa.text("SELECT count(*) FROM audit")
+        assert connection.scalar(count) == 0
+        space.audit.append("meanwhile", actor="", subject="", detail={}, at=1.0)
+        assert connection.scalar(count) == 0
+    assert len(space.audit.entries()) == 1
 
 
 def test_opening_again_keeps_everything(folder: Path) -> None:
@@ -94,7 +155,7 @@ def test_a_workspace_of_a_newer_redraft_is_refused_and_left_alone(folder: Path) 
     Workspace.open(folder).close()
     with sqlite3.connect(folder / "redraft.db") as raw:
         raw.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(UsageError, match=r"schema '9999', newer than '0001'.*install the Redraft that made it"):
+    with pytest.raises(UsageError, match=r"schema '9999', newer than '0002'.*install the Redraft that made it"):
         Workspace.open(folder)
     with sqlite3.connect(folder / "redraft.db") as raw:
         assert raw.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)

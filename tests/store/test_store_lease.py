@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from redraft.core.errors import BusyError
+from redraft.core.errors import BusyError, StorageError
+from redraft.store.lease import Holder
 from redraft.store.workspace import Workspace
 
 
@@ -111,6 +112,90 @@ def test_on_another_machine_only_the_heartbeat_counts(workspace: Workspace, fold
     with pytest.raises(BusyError, match="on another-machine"):
         workspace.lease.acquire(run="improve-0002", at=101.0)
     workspace.lease.acquire(run="improve-0002", at=701.0)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """At most ten seconds: the keeper beats every few milliseconds here."""
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    pytest.fail("what was waited for did not come")
+
+
+def present(workspace: Workspace) -> Holder:
+    holder = workspace.lease.holder()
+    assert holder is not None
+    return holder
+
+
+def test_a_keeper_sends_heartbeats_until_it_is_closed(workspace: Workspace) -> None:
+    times = iter(range(1000, 10**9))
+    mine = workspace.lease.acquire(run="improve-0001", at=0.0)
+    keeper = workspace.lease.keep(mine, clock=lambda: float(next(times)), every=0.005)
+    wait_for(lambda: present(workspace).heartbeat_at >= 1003.0)
+    keeper.check()
+    keeper.close()
+    last = present(workspace).heartbeat_at
+    time.sleep(0.05)
+    assert present(workspace).heartbeat_at == last
+    keeper.check()
+
+
+def test_a_keeper_says_that_the_lease_was_lost(workspace: Workspace, folder: Path) -> None:
+    mine = workspace.lease.acquire(run="improve-0001", at=0.0)
+    keeper = workspace.lease.keep(mine, clock=lambda: 5.0, every=0.005)
+    pretend(folder, generation=mine.generation + 1)
+
+    def lost() -> bool:
+        try:
+            keeper.check()
+        except BusyError as error:
+            return "run 'improve-0001' lost the training lease" in str(error)
+        return False
+
+    wait_for(lost)
+    keeper.close()
+    with pytest.raises(BusyError, match="stop here and resume when that one ends"):
+        keeper.check()
+
+
+def test_a_keeper_outlives_a_database_that_fails_for_a_while(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keeper that was replaced here died at the first such failure, and nobody was told."""
+    mine = workspace.lease.acquire(run="improve-0001", at=0.0)
+    failures = [BusyError("held by another process"), StorageError("the disk is full"), BusyError("held again")]
+    heartbeat = workspace.lease.heartbeat
+
+    def failing(holder: Holder, *, at: float) -> Holder:
+        if failures:
+            raise failures.pop()
+        return heartbeat(holder, at=at)
+
+    monkeypatch.setattr(workspace.lease, "heartbeat", failing)
+    keeper = workspace.lease.keep(mine, clock=lambda: 7.0, every=0.005)
+    wait_for(lambda: present(workspace).heartbeat_at == 7.0)
+    keeper.check()
+    keeper.close()
+    assert failures == []
+
+
+def test_a_keeper_that_fails_for_any_other_reason_says_so(workspace: Workspace) -> None:
+    def broken() -> float:
+        raise ZeroDivisionError("the clock is broken")
+
+    keeper = workspace.lease.keep(workspace.lease.acquire(run="r", at=0.0), clock=broken, every=0.005)
+    keeper_failed = False
+    for _ in range(1000):
+        try:
+            keeper.check()
+        except ZeroDivisionError:
+            keeper_failed = True
+            break
+        time.sleep(0.01)
+    keeper.close()
+    assert keeper_failed
 
 
 def race(folder: Path, name: str, barrier: object, outcomes: object) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 from redraft.core.errors import DamagedError
 from redraft.store.files import translate_os_errors, write_file
 
+BLOBS = "blobs"
+"""What is excluded while rows of blobs are entered (shared), and while blobs without a row are removed."""
+
 
 class Blobs:
     """A folder of immutable files; each is named by a hash that the caller has computed."""
@@ -32,6 +35,12 @@ class Blobs:
         """Write `data` again if the file that was just written is gone."""
         if not self.path(id, suffix).is_file():
             write_file(self.path(id, suffix), data)
+
+    def remove(self, id: str, suffix: str) -> None:
+        """Remove the blob; does nothing when it is not there. Raises StorageError."""
+        path = self.path(id, suffix)
+        with translate_os_errors(path, needed=0):
+            path.unlink(missing_ok=True)
 
     def read(self, id: str, suffix: str, *, what: str, way_out: str) -> bytes:
         """The bytes. Raises DamagedError when the file is not there, StorageError when it cannot be read."""

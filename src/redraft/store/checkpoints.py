@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from redraft.core.errors import DamagedError, UsageError
 from redraft.core.records import Checkpoint, Lineage
-from redraft.store.blobs import Blobs
-from redraft.store.database import Database
+from redraft.store.blobs import BLOBS, Blobs
+from redraft.store.database import Database, exclude_others
 from redraft.store.lookup import not_here
 from redraft.store.schema import CheckpointRow
 
@@ -40,6 +40,7 @@ class Checkpoints:
         id = _identify(weights, kind=kind, lineage=described)
         self._blobs.write(id, SUFFIX, weights)
         with self._database.writing() as connection:
+            exclude_others(connection, BLOBS, shared=True)
             if connection.scalar(sa.select(CheckpointRow.id).where(CheckpointRow.id == id)) is None:
                 values = {"base": lineage.base, "run": lineage.run, "lineage": described}
                 connection.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ from redraft.store.schema import REVISION
 
 _PATIENCE_SECONDS = 60
 _MIGRATIONS = Path(__file__).parent / "migrations"
+# SQLSTATE codes of PostgreSQL: serialization failure, deadlock, lock not available; disk full.
+_CONFLICTS = ("40001", "40P01", "55P03")
+_DISK_FULL = "53100"
 
 
 class Database:
@@ -49,11 +53,19 @@ class Database:
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
             sa.event.listen(self._engine, "begin", _begin_sqlite)
+        # SQLite's read transactions are snapshots; PostgreSQL must be told.
+        self._reading: dict[str, Any] = (
+            {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        )
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A transaction that sees one consistent state."""
-        with self._translated(), self._engine.connect() as connection, connection.begin():
+        with (
+            self._translated(),
+            self._engine.connect().execution_options(**self._reading) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager
@@ -75,8 +87,9 @@ class Database:
         with self.reading() as connection:
             if _revision(connection) == REVISION:
                 return
-        # Writing first waits for any other process that is migrating; Alembic then finds nothing left to do.
+        # This waits for any other process that is migrating; Alembic then finds nothing left to do.
         with self.writing() as connection:
+            exclude_others(connection, "migrate")
             found = _revision(connection)
             config, known = _alembic()
             if found not in (None, *known):
@@ -101,17 +114,23 @@ class Database:
             raise BusyError(
                 f"{self.name}: another process wrote the same entry at the same moment ({error.orig}); try again"
             ) from error
-        except (exc.ProgrammingError, exc.DataError):
+        except exc.ProgrammingError:
             # A statement that cannot run is a mistake of this room, not of the disk or the caller.
             raise
+        except exc.DataError as error:
+            raise UsageError(
+                f"{self.name} cannot keep a value ({error.orig}): texts must be without the character U+0000 and not "
+                "longer than their field, numbers not larger than theirs; correct it"
+            ) from error
         except exc.DatabaseError as error:
             raise self._explain(error) from error
 
     def _explain(self, error: exc.DatabaseError) -> RedraftError:
         code = getattr(error.orig, "sqlite_errorcode", None)
+        state = getattr(error.orig, "sqlstate", None)
         # The low byte is SQLite's primary result code; the rest refines it.
         primary = None if code is None else code & 0xFF
-        if primary == sqlite3.SQLITE_FULL:
+        if primary == sqlite3.SQLITE_FULL or state == _DISK_FULL:
             return StorageError(
                 f"{self.name} cannot grow, the disk is full: nothing of this change was kept; make room there, then "
                 "resume"
@@ -120,6 +139,10 @@ class Database:
             return DamagedError(
                 f"{self.name} is not a sound SQLite database ({error.orig}): put back a copy of it, or move it away "
                 "and start a new workspace"
+            )
+        if state in _CONFLICTS:
+            return BusyError(
+                f"{self.name}: another process wrote the same rows at the same moment ({error.orig}); try again"
             )
         if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return BusyError(
@@ -130,6 +153,18 @@ class Database:
             f"{self.name} cannot be used ({error.orig}): the workspace must be a folder that this user may write, or "
             "the database server must answer; mend that, then try again"
         )
+
+
+def exclude_others(connection: sa.Connection, name: str, *, shared: bool = False) -> None:
+    """Let no other transaction pass its own `exclude_others(name)` before this writing one ends.
+
+    Those that are `shared` do not exclude each other. On SQLite writers exclude each other already; on PostgreSQL this
+    is for what no lock of a row can guard.
+    """
+    if connection.dialect.name == "postgresql":
+        number = int.from_bytes(hashlib.sha256(f"redraft {name}".encode()).digest()[:8], "big", signed=True)
+        lock = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
+        connection.execute(sa.select(lock(sa.literal(number, sa.BigInteger))))
 
 
 def _alembic() -> tuple[Any, tuple[str, ...]]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from redraft.store.database import Database
+from redraft.store.blobs import BLOBS
+from redraft.store.database import Database, exclude_others
 from redraft.store.files import PARTIAL_SUFFIX, translate_os_errors
 from redraft.store.schema import CheckpointRow, PictureRow
 
@@ -30,6 +31,7 @@ def collect(database: Database, *, checkpoints: Path, pictures: Path, runs: Path
     """
     # Inside a writing transaction no row can appear between the look and the removal.
     with database.writing() as connection:
+        exclude_others(connection, BLOBS)
         kept = set(connection.scalars(sa.select(CheckpointRow.id))) | set(connection.scalars(sa.select(PictureRow.id)))
         blobs = [path for folder in (checkpoints, pictures) for path in _old(folder, before)]
         found = [path for path in (*blobs, *_old(runs, before)) if path.name.endswith(PARTIAL_SUFFIX)]

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from redraft.core.errors import BusyError
+from redraft.core.errors import BusyError, StorageError
 from redraft.store.database import Database
 from redraft.store.schema import LeaseRow
 
@@ -32,6 +34,10 @@ class Holder:
     acquired_at: float
     heartbeat_at: float
     generation: int
+
+
+class _LostError(BusyError):
+    """The lease is another's: unlike a database that is held for a moment, this does not pass."""
 
 
 class TrainingLease:
@@ -72,11 +78,15 @@ class TrainingLease:
         """Say that the holder still works. Raises BusyError when another process has taken the lease over."""
         with self._database.writing() as connection:
             if not _replace(connection, {"heartbeat_at": at}, generation=holder.generation):
-                raise BusyError(
+                raise _LostError(
                     f"run {holder.run!r} lost the training lease: {at - holder.heartbeat_at:.0f} s after its last "
                     "heartbeat another process has taken it over; stop here and resume when that one ends"
                 )
         return replace(holder, heartbeat_at=at)
+
+    def keep(self, holder: Holder, *, clock: Callable[[], float], every: float = 30.0) -> LeaseKeeper:
+        """Send a heartbeat `every` seconds from a thread until the keeper is closed; ask it whether all is well."""
+        return LeaseKeeper(self, holder, clock=clock, every=every)
 
     def release(self, holder: Holder) -> None:
         """Give the lease back; does nothing when it was taken over meanwhile."""
@@ -89,6 +99,52 @@ class TrainingLease:
         with self._database.reading() as connection:
             row = _row(connection)
         return None if row.pid is None else _record(row)
+
+
+class LeaseKeeper:
+    """Sends heartbeats from a thread, and remembers why when it can no longer.
+
+    A database that cannot be used for a while is asked again at the next beat. A lost lease and any other error end
+    the thread, and `check` raises them: nobody trains on unnoticed.
+    """
+
+    def __init__(
+        self, lease: TrainingLease, holder: Holder, *, clock: Callable[[], float], every: float = 30.0
+    ) -> None:
+        self._lease = lease
+        self._holder = holder
+        self._clock = clock
+        self._every = every
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="redraft-lease", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise what ended the heartbeats: BusyError when another process has taken the lease over."""
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        """Stop the heartbeats. The lease stays as it is."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.wait(self._every):
+                self._beat()
+        except BaseException as error:
+            self._failure = error
+
+    def _beat(self) -> None:
+        try:
+            self._holder = self._lease.heartbeat(self._holder, at=self._clock())
+        except _LostError:
+            raise
+        except (BusyError, StorageError):
+            # The next beat tries again; should the lease be taken over meanwhile, that beat finds out.
+            return
 
 
 def _row(connection: sa.Connection) -> sa.Row[Any]:

@@ -7,8 +7,8 @@ import hashlib
 import sqlalchemy as sa
 
 from redraft.core.errors import DamagedError, UsageError
-from redraft.store.blobs import Blobs
-from redraft.store.database import Database
+from redraft.store.blobs import BLOBS, Blobs
+from redraft.store.database import Database, exclude_others
 from redraft.store.lookup import not_here
 from redraft.store.schema import PictureRow
 
@@ -34,6 +34,7 @@ class Pictures:
         id = hashlib.sha256(data).hexdigest()
         self._blobs.write(id, SUFFIXES[media_type], data)
         with self._database.writing() as connection:
+            exclude_others(connection, BLOBS, shared=True)
             if connection.scalar(sa.select(PictureRow.id).where(PictureRow.id == id)) is None:
                 values = {"media_type": media_type, "bytes": len(data), "created_at": at}
                 connection.execute(sa.insert(PictureRow).values(id=id, **values))

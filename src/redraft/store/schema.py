@@ -1,16 +1,20 @@
-"""The tables, as SQLAlchemy declares them. Not the place for queries, and no other file names a column type.
+"""The tables of checkpoints, runs and leases, as SQLAlchemy declares them. Not the place for queries.
 
-Times are seconds since 1970 (UTC) and come from the caller. `ledger` and `aliases` are append-only: triggers made by
-the migration refuse UPDATE and DELETE. A change here needs a new revision in `migrations/versions`; a test compares.
+Those of the studio stand in `schema_people`, `schema_pictures`, `schema_feedback` and `schema_work`. Times are seconds
+since 1970 (UTC) and come from the caller. `ledger` and `aliases` are append-only: triggers made by the migration refuse
+UPDATE and DELETE. A change here needs a new revision in `migrations/versions`; a test compares.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Double, ForeignKey, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Integer, MetaData, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration. A workspace that already has it is opened without loading Alembic."""
+
+NUMBER = BigInteger().with_variant(Integer, "sqlite")
+"""A growing row number: 64 bits on every database."""
 
 
 class Row(DeclarativeBase):
