@@ -1,0 +1,256 @@
+"""Files and the workspace, as `redraft feedback` needs them: all or nothing, faults beside, pictures in and out."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from redraft.core.errors import StorageError, UsageError
+
+if TYPE_CHECKING:
+    from redraft.feedback.exchange.formats import Format, Reading
+    from redraft.feedback.exchange.rows import Fault, Row
+    from redraft.feedback.exchange.tally import Tally
+    from redraft.store.imports import Import
+    from redraft.store.workspace import Workspace
+
+SHOWN = 10
+"""Faults that are printed; all of them are in the file beside."""
+ROWS_AT_ONCE = 10_000
+_IMPORTS = uuid.UUID("0b7c6f0e-7f57-5d8d-9d4f-4f5cf1f0a7d3")
+_SUFFIXES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": ".webp"}
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A path to write to, which becomes `path` when the block ends well; otherwise nothing is left.
+
+    Raises UsageError when `path` exists, StorageError when it cannot be written.
+    """
+    if path.exists():
+        raise UsageError(f"{str(path)!r} exists already: give a new file, or remove it first")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        with open(partial, "rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise StorageError(
+            f"{str(path)!r} cannot be written ({error.strerror or error}): give a file in a folder that you may write "
+            "to, on a disk with room"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a new file at once. Raises as `new_file` does."""
+    with new_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+class Faults:
+    """Collects faults: all of them in a file made with the first one, the first few in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = 0
+        self.first: list[Fault] = []
+        self._file: TextIO | None = None
+
+    def add(self, fault: Fault) -> None:
+        """Note a fault. Raises StorageError when it cannot be kept."""
+        try:
+            if self._file is None:
+                self._file = open(self.path, "w", encoding="ascii")  # noqa: SIM115 - closed by `close`
+            self._file.write(json.dumps(vars(fault)) + "\n")
+        except OSError as error:
+            raise StorageError(
+                f"{str(self.path)!r} cannot be written ({error.strerror}): faults must be kept; give an --output in a "
+                "folder that you may write to"
+            ) from error
+        self.rows += fault.rows
+        if len(self.first) < SHOWN:
+            self.first.append(fault)
+
+    def close(self) -> None:
+        """Close the file, if there is one."""
+        if self._file is not None:
+            self._file.close()
+
+
+@contextlib.contextmanager
+def faults_beside(path: Path) -> Iterator[Faults]:
+    """Where the faults of making `path` are kept: a file beside it, with .faults.jsonl in its name."""
+    faults = Faults(path.with_name(f"{path.name.removesuffix('.jsonl')}.faults.jsonl"))
+    try:
+        yield faults
+    finally:
+        faults.close()
+
+
+def keeper(folder: Path, *, relative_to: Path) -> Callable[[bytes], str]:
+    """Saves pictures in `folder` under their content's hash; their names are paths from `relative_to`."""
+
+    def keep(data: bytes) -> str:
+        suffix = next((suffix for mark, suffix in _SUFFIXES.items() if data.startswith(mark)), ".bin")
+        path = folder / f"{hashlib.sha256(data).hexdigest()}{suffix}"
+        if not path.exists():
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+                partial.write_bytes(data)
+                os.replace(partial, path)
+            except OSError as error:
+                raise StorageError(
+                    f"{str(path)!r} cannot be written ({error.strerror}): give another folder"
+                ) from error
+        return Path(os.path.relpath(path, relative_to)).as_posix()
+
+    return keep
+
+
+def embedder(folder: Path) -> Callable[[str], bytes | None]:
+    """Reads pictures by name from `folder`, and from nowhere else; None for those that are not there."""
+    root = folder.resolve()
+
+    def embed(name: str) -> bytes | None:
+        for path in ((root / name).resolve(), root / Path(name).name):
+            if path.is_relative_to(root) and path.is_file():
+                return path.read_bytes()
+        return None
+
+    return embed
+
+
+def labeling_of(file: Path, given: Path | None) -> str:
+    """The text of the labeling configuration: the one given, the one beside the file, or none. Raises UsageError."""
+    beside = file.with_suffix(".config.xml")
+    path = given or (beside if beside.is_file() else None)
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"labeling configuration {str(path)!r} cannot be read ({error}): give a UTF-8 file") from error
+
+
+def left_out(file: Path, format: Format, reading: Reading) -> list[str]:
+    """Columns of pictures that stay in a parquet file because nobody asked for them."""
+    from redraft.feedback.exchange.importing import container_of
+    from redraft.feedback.exchange.parquet_files import column_names
+
+    if reading.keep is not None or not format.heavy or container_of(file) != "parquet":
+        return []
+    return [name for name in column_names(file) if name in format.heavy]
+
+
+def counted(rows: Iterable[tuple[str, Row]], tally: Tally, *, pairs: bool) -> Iterator[tuple[str, Row]]:
+    """The rows, taken apart into pairs if wished, each counted as it passes."""
+    from redraft.feedback.exchange.pairs import as_pairs
+
+    for where, row in rows:
+        for part in as_pairs(row) if pairs else (row,):
+            tally.add(part)
+            yield where, part
+
+
+def begin(space: Workspace, file: Path, *, format: str, licence: str) -> Import:
+    """Enter a file among the workspace's imports. Raises UsageError when it was imported as another format."""
+    digest = hashlib.sha256()
+    try:
+        with open(file, "rb") as content:
+            while block := content.read(2**20):
+                digest.update(block)
+    except OSError as error:
+        raise UsageError(f"{str(file)!r} cannot be read ({error.strerror}): give a file of answers") from error
+    sha256 = digest.hexdigest()
+    id = str(uuid.uuid5(_IMPORTS, sha256))
+    entry = space.imports.begin(
+        id, format=format, source=file.name, sha256=sha256, licence=licence, at=time.time()
+    )  # fmt: skip
+    if entry.format != format:
+        raise UsageError(
+            f"{file} is in the workspace as {entry.format!r} already (import {entry.id}): each file comes in once"
+        )
+    return entry
+
+
+def store(space: Workspace, id: str, file: Path, *, format: Format, reading: Reading) -> Iterator[Row | Fault]:
+    """Add a file's rows to an import, in parts; yields each row when it is taken, and each fault."""
+    from redraft.feedback.exchange.importing import import_rows
+    from redraft.feedback.exchange.rows import Fault
+    from redraft.store.imports import Preference
+
+    part: list[Preference] = []
+    number = 0
+    for found in import_rows(file, format=format, reading=reading):
+        if isinstance(found, Fault):
+            yield found
+            continue
+        number += 1
+        said = found.row.judgement
+        part.append(
+            Preference(number=number, form=found.row.kind, prompt=said.prompt, content=found.line, rater=said.rater)
+        )
+        if len(part) == ROWS_AT_ONCE:
+            space.imports.add(id, part)
+            part = []
+        yield found.row
+    if part:
+        space.imports.add(id, part)
+
+
+def finish(space: Workspace, id: str, *, refused: int) -> None:
+    """Say that all rows of an import were added."""
+    space.imports.finish(id, refused=refused, at=time.time())
+
+
+def rows_in(folder: Path | None, faults: Faults) -> Iterator[tuple[str, Row]]:
+    """Every imported row of a workspace, then the answers of its people who agreed to share them.
+
+    A row that was damaged in the store is a fault.
+    """
+    from redraft.feedback.exchange.jsonl import read_row
+    from redraft.feedback.exchange.rows import Fault, Row
+    from redraft.loop.answered import preferences_in
+    from redraft.store.workspace import Workspace
+
+    assert folder is not None
+    if not folder.is_dir():
+        raise UsageError(f"{str(folder)!r} is no workspace: give its folder, or --from a file of rows")
+    with Workspace.open(folder) as space:
+        for entry in space.imports.list():
+            after = 0
+            while page := space.imports.preferences(entry.id, after=after):
+                after = page[-1].number
+                for kept in page:
+                    where = f"import {entry.id} row {kept.number}"
+                    try:
+                        row = read_row(json.loads(kept.content))
+                    except (ValueError, UsageError) as error:
+                        faults.add(Fault(where=where, message=str(error)))
+                    else:
+                        yield where, row
+        shared = _who_shares(space)
+        for number, preference in enumerate(preferences_in(space), 1):
+            if preference.rater in shared:
+                yield f"answer {number}", Row(judgement=preference)
+
+
+def _who_shares(space: Workspace) -> set[str]:
+    people: set[str] = set()
+    after = 0
+    while page := space.answers.evidence(after=after, released=True):
+        people |= {evidence.answer.user for evidence in page}
+        after = page[-1].answer.number
+    return people

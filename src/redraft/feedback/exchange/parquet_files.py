@@ -1,0 +1,116 @@
+"""Entries of parquet files, a batch at a time, and their writer. A damaged part is told; the other parts are read."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from redraft.core.errors import UsageError
+from redraft.feedback.exchange.formats import Found
+from redraft.feedback.exchange.rows import Fault
+
+ROWS_AT_ONCE = 1024
+
+
+def records(path: Path, *, without: Collection[str] = ()) -> Iterator[Found | Fault]:
+    """The rows as objects, but for the columns `without`; times become whole nanoseconds since 1970.
+
+    Raises UsageError when the file is no parquet. A row group that cannot be read is one fault that counts its rows.
+    """
+    import pyarrow
+
+    file = _opened(path)
+    with file:
+        columns = [name for name in file.schema_arrow.names if name not in without]
+        number = 0
+        for group in range(file.metadata.num_row_groups):
+            end = number + file.metadata.row_group(group).num_rows
+            try:
+                for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, row_groups=[group], columns=columns):
+                    for value in _as_objects(batch):
+                        number += 1
+                        yield Found(number, value)
+            except (OSError, pyarrow.ArrowException, ValueError) as error:
+                said = " ".join(str(error).split())[:200]
+                message = f"this part of the file is damaged ({said}): fetch it again"
+                yield Fault(where=f"rows {number + 1:,} to {end:,}", message=message, rows=end - number)
+            number = end
+
+
+def column_names(path: Path) -> tuple[str, ...]:
+    """The names of a parquet file's columns. Raises UsageError."""
+    with _opened(path) as file:
+        return tuple(file.schema_arrow.names)
+
+
+def _opened(path: Path) -> Any:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        return parquet.ParquetFile(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        said = " ".join(str(error).split())[:200]
+        raise UsageError(f"{path} is no parquet file that can be read ({said}): fetch it again") from error
+
+
+def _as_objects(batch: Any) -> list[dict[str, Any]]:
+    from pyarrow import compute, int64, timestamp, types
+
+    arrays = []
+    for column in batch.columns:
+        if types.is_timestamp(column.type):
+            column = compute.cast(column, timestamp("ns", tz=column.type.tz)).cast(int64())
+        arrays.append(column.to_pylist())
+    return [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*arrays, strict=True)]
+
+
+def jsonable(value: Any) -> Any:
+    """A parquet value as JSON can say it: bytes as {"base64": text}, dates as text, the rest as it is."""
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    return str(value) if isinstance(value, datetime.date | datetime.time | datetime.timedelta) else value
+
+
+class Writer:
+    """Writes objects to a parquet file, `ROWS_AT_ONCE` at a time. Use as a context manager."""
+
+    def __init__(self, path: Path, schema: Any) -> None:
+        from pyarrow import parquet
+
+        self._schema = schema
+        self._writer = parquet.ParquetWriter(path, schema, compression="zstd")
+        self._waiting: list[dict[str, Any]] = []
+
+    def add(self, value: dict[str, Any]) -> None:
+        """Add a row. Raises UsageError when it does not fit the columns; then it was not added."""
+        import pyarrow
+
+        try:
+            pyarrow.RecordBatch.from_pylist([value], schema=self._schema)
+        except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
+            raise UsageError(f"does not fit the columns ({error}): mend its values") from error
+        self._waiting.append(value)
+        if len(self._waiting) >= ROWS_AT_ONCE:
+            self._flush(self._waiting)
+            self._waiting = []
+
+    def _flush(self, rows: Sequence[dict[str, Any]]) -> None:
+        import pyarrow
+
+        self._writer.write_table(pyarrow.Table.from_pylist(list(rows), schema=self._schema))
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._waiting:
+            self._flush(self._waiting)
+        self._writer.close()

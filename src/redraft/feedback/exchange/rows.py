@@ -1,0 +1,204 @@
+"""The record that every format is read into and written from, and its own line of JSON. Knows no other format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from redraft.core.errors import UsageError
+from redraft.core.feedback import Judgement, Preference, Rating
+
+write_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+"""JSON on one line, UTF-8 characters as they are. Raises ValueError for NaN and infinity."""
+
+
+_ORIGIN: dict[str, Any] = {"format": "", "item": "", "models": (), "sides": None, "details": {}}
+"""What `origin` may hold, and what stands for what is absent."""
+
+
+class Sides(NamedTuple):
+    """That a coin decided which picture stands first: Key(seed).child("sides", number), and whether it swapped them."""
+
+    seed: int
+    number: int
+    swapped: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A judgement with what its file said besides.
+
+    format: name of the format it was read from. item: what that file calls the thing judged; neighbouring rows that
+    share it were one entry there, judged by several people. models: the generator of each picture, () for unknown.
+    sides: how the order of the two pictures was drawn; None: it is the file's. details: the rest of the entry,
+    JSON-able and in the format's own words, so that it can be written back.
+    """
+
+    judgement: Judgement
+    format: str = ""
+    item: str = ""
+    models: tuple[str, ...] = ()
+    sides: Sides | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """The pictures that were judged."""
+        return (self.judgement.picture,) if isinstance(self.judgement, Rating) else self.judgement.pictures
+
+    @property
+    def kind(self) -> str:
+        """The judgement's kind: pair, ranks, stars, thumbs or rating."""
+        return "rating" if isinstance(self.judgement, Rating) else self.judgement.kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A part of a file that could not be read or written. `rows`: how many rows are lost by it, 1 where unknown."""
+
+    where: str
+    message: str
+    rows: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+def as_object(row: Row) -> dict[str, Any]:
+    """The JSON object of a row: what `redraft feedback import` writes, one a line."""
+    said = row.judgement
+    if isinstance(said, Rating):
+        value: dict[str, Any] = {
+            "prompt": said.prompt, "pictures": (said.picture,), "kind": "rating", "answer": dict(said.values),
+            "scales": dict(said.scales),
+        }  # fmt: skip
+    else:
+        value = {"prompt": said.prompt, "pictures": said.pictures, "kind": said.kind, "answer": said.answer}
+    if said.rater:
+        value["rater"] = said.rater
+    if said.weight != 1.0:
+        value["weight"] = said.weight
+    origin = _origin(row)
+    if origin:
+        value["origin"] = origin
+    return value
+
+
+def as_line(row: Row) -> str:
+    """The row as a line of JSON, without its end. Raises UsageError when it holds what JSON or UTF-8 cannot say."""
+    try:
+        line = write_json(as_object(row))
+        if not line.isascii():
+            line.encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UsageError(f"cannot be written as JSON in UTF-8 ({error}): mend this value in the file") from error
+    return line
+
+
+def extras(row: Row, *, format: str, native: Sequence[str] = ()) -> str | None:
+    """What `format` has no place for, as JSON text for the entry's own key "redraft"; None when there is nothing.
+
+    native: which of rater, weight, models the format keeps itself. Details are native where the row came from `format`.
+    """
+    said = row.judgement
+    value: dict[str, Any] = {}
+    if said.rater and "rater" not in native:
+        value["rater"] = said.rater
+    if said.weight != 1.0 and "weight" not in native:
+        value["weight"] = said.weight
+    origin = _origin(row)
+    if row.format == format:
+        origin = {name: origin[name] for name in ("sides", "models") if name in origin}
+    if "models" in native:
+        origin.pop("models", None)
+    if origin:
+        value["origin"] = origin
+    return write_json(value) if value else None
+
+
+def restored(row: Row, text: Any) -> Row:
+    """The row with what `extras` had put aside. Raises UsageError when `text` is not such a text."""
+    if text is None or text == "":
+        return row
+    try:
+        value = json.loads(text)
+        rater, weight = value.get("rater", row.judgement.rater), value.get("weight", row.judgement.weight)
+        if not isinstance(rater, str) or not isinstance(weight, int | float):
+            raise TypeError(f"rater {rater!r}, weight {weight!r}")
+        judgement = replace(row.judgement, rater=rater, weight=float(weight))
+        given = value.get("origin", {})
+        origin = read_origin(given)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"the key 'redraft' holds {str(text)[:80]!r} ({error}): leave it as it was written") from error
+    # A row of another format has nothing of the one it was just read from: no item and no details of it.
+    names = {*given, "item", "details"} if origin["format"] else set(given)
+    return replace(row, judgement=judgement, **{name: origin[name] for name in names})
+
+
+def restorable(text: Any, count: int) -> list[Any]:
+    """What `extras` put aside for each of `count` rows of one entry, from the JSON list that the entry holds.
+
+    Rows beyond the list (answers that were added by the other project) have None. Raises UsageError for no such list.
+    """
+    if not text:
+        return [None] * count
+    try:
+        kept = json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UsageError(f"the key 'redraft' holds {str(text)[:80]!r} ({error}): leave it as it was written") from error
+    if not isinstance(kept, list):
+        raise UsageError("the key 'redraft' holds no list: leave it as it was written")
+    return (kept + [None] * count)[:count]
+
+
+def _origin(row: Row) -> dict[str, Any]:
+    origin: dict[str, Any] = {}
+    if row.format:
+        origin["format"] = row.format
+    if row.item:
+        origin["item"] = row.item
+    if row.models:
+        origin["models"] = row.models
+    if row.sides:
+        origin["sides"] = row.sides._asdict()
+    if row.details:
+        origin["details"] = dict(row.details)
+    return origin
+
+
+def read_origin(value: Any) -> dict[str, Any]:
+    """The fields of `Row` that the JSON object `origin` holds. Raises UsageError."""
+    if type(value) is not dict or not value.keys() <= _ORIGIN.keys():
+        raise UsageError(
+            f"origin is {str(value)[:80]!r}: it is an object with {', '.join(_ORIGIN)}, all of them optional"
+        )
+    known = {**_ORIGIN, **value}
+    format, item, models, details = known["format"], known["item"], known["models"], known["details"]
+    if type(format) is not str or type(item) is not str or type(details) is not dict:
+        raise UsageError("origin: format and item are texts, details is an object")
+    if models:
+        if type(models) is not list or not all(isinstance(model, str) for model in models):
+            raise UsageError("origin: models is a list of texts, the generator of each picture")
+        known["models"] = tuple(models)
+    else:
+        known["models"] = ()
+    if known["sides"] is not None:
+        known["sides"] = _sides(known["sides"])
+    return known
+
+
+def _sides(value: Any) -> Sides | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or value.keys() != set(Sides._fields):
+        raise UsageError(f"origin.sides is {str(value)[:80]!r}: it has seed, number and swapped")
+    if type(value["seed"]) is not int or type(value["number"]) is not int or type(value["swapped"]) is not bool:
+        raise UsageError("origin.sides: seed and number are whole numbers, swapped is true or false")
+    return Sides(**value)
+
+
+def flipped(judgement: Preference) -> Preference:
+    """A pair with its two pictures the other way round."""
+    return replace(judgement, pictures=judgement.pictures[::-1], answer=judgement.answer[::-1])
