@@ -99,6 +99,11 @@ class BlendScorer:
         towers = (getattr(scorer, "tower", None) for scorer in scorers)
         self.tower: PictureFeatures | None = next((t for t in towers if isinstance(t, PictureFeatures)), None)
 
+    @property
+    def parts(self) -> tuple[Scorer, ...]:
+        """The scorers that it is made of, that of the safety rule included."""
+        return tuple(scorer for scorer, _ in self._sources())
+
     def _sufficient_strength(self, minimum: float) -> float:
         return _SURE * 2 * LIMIT * sum(abs(weight) for weight in self._weights) / minimum
 

@@ -14,6 +14,7 @@ from redraft.core.records import Prompt
 from redraft.core.tensors import Images, Scores
 from redraft.rewards.clip_tower import ClipTower, open_tower
 from redraft.rewards.fingerprints import fingerprint_of
+from redraft.rewards.long_texts import LongTexts
 from redraft.rewards.pixels import check_pictures
 
 AGREEMENT = 1e-3
@@ -26,6 +27,8 @@ class ClipSimilarityConfig(Config):
     """Options of the scorer `clip`."""
 
     name: str = Field(default="clip", min_length=1, description="name of the scorer and of its head")
+    vocabulary: str = Field(default="", description="folder of the tokenizer; empty: the same folder")
+    long_texts: LongTexts = Field(default="truncate", description="refuse, truncate or windows")
     batch: int = Field(default=64, ge=1, description="pictures at once")
 
 
@@ -47,7 +50,14 @@ class ClipSimilarityScorer:
     @classmethod
     def build(cls, config: ClipSimilarityConfig, context: ModelContext) -> ClipSimilarityScorer:
         """Open the CLIPModel at `context.folder`; errors as `open_tower` raises them."""
-        tower = open_tower(context.folder, device=context.device, dtype=context.dtype, batch=config.batch)
+        tower = open_tower(
+            context.folder,
+            device=context.device,
+            dtype=context.dtype,
+            batch=config.batch,
+            long_texts=config.long_texts,
+            vocabulary=config.vocabulary,
+        )
         return cls(tower, name=config.name)
 
     @property

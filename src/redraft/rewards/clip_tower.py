@@ -16,7 +16,9 @@ import torch.nn.functional as functional
 from redraft.core.errors import DamagedError, NumericsError, UsageError
 from redraft.core.records import Prompt
 from redraft.rewards.fingerprints import fingerprint_of, hash_tensors
-from redraft.rewards.pixels import Preprocessing, read_preprocessing
+from redraft.rewards.long_texts import LongTexts, averaged, fit_rows, padded
+from redraft.rewards.pixels import PicturePreprocessing, read_preprocessing
+from redraft.rewards.vocabularies import has_clip_vocabulary, read_clip_tokenizer
 
 TEXTS_KEPT = 20_000
 TEXTS_AT_ONCE = 256
@@ -32,25 +34,37 @@ class ClipTower:
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, *, preprocessing: Preprocessing, batch: int = 64, identity: str | None = None
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        preprocessing: PicturePreprocessing,
+        batch: int = 64,
+        identity: str | None = None,
+        scale: float | None = None,
+        long_texts: LongTexts = "truncate",
     ) -> None:
-        """Take a CLIPModel in its final number format. batch: pictures at once. identity: None to compute it here.
+        """Take a CLIPModel in its final number format. batch: pictures at once. long_texts: see `long_texts`.
 
-        Raises NumericsError for NaN or infinity in a weight.
+        identity, scale: None to compute them here; half precision would round the scale. Raises NumericsError for NaN
+        or infinity in a weight.
         """
         self.model = model.eval().requires_grad_(False)
         self.tokenizer, self.preprocessing, self.batch = tokenizer, preprocessing, batch
+        self.long_texts: LongTexts = long_texts
         self.truncated = 0
         self._texts: dict[str, torch.Tensor] = {}
         state = model.state_dict()
         _require_finite(state)
         self.dimension = int(model.config.projection_dim)
-        self.scale = float(model.logit_scale.exp())
+        self.scale = float(model.logit_scale.detach().float().exp()) if scale is None else scale
         self.identity = identity or hash_tensors(state, rounded=True)
         settings = {k: v for k, v in sorted(model.config.to_dict().items()) if k not in _NO_PART_OF_THE_MODEL}
+        # The usual policy adds nothing, so that fingerprints stored before there was a choice stay good.
+        policy = () if long_texts == "truncate" else (long_texts,)
         self.fingerprint = fingerprint_of(
             hash_tensors(state), json.dumps(settings, sort_keys=True, default=str),
-            sorted(tokenizer.get_vocab().items()), self._longest, preprocessing, self.dtype, self.scale,
+            sorted(tokenizer.get_vocab().items()), self._longest, preprocessing, self.dtype, self.scale, *policy,
         )  # fmt: skip
 
     @property
@@ -94,8 +108,9 @@ class ClipTower:
     def text_features(self, prompts: Sequence[Prompt]) -> torch.Tensor:
         """B,D float32 of length 1, each distinct text encoded once and kept. No gradient.
 
-        A text beyond the tokenizer's maximum is cut before its end token, which stays (pooling reads it there); such
-        texts are counted in `truncated` and named in a warning.
+        A text beyond the tokenizer's maximum is treated by the policy `long_texts`: cut before its end token, which
+        stays (pooling reads it there), counted in `truncated` and named in a warning; read in windows whose features
+        are averaged; or refused with a UsageError.
         """
         new = {prompt.id: prompt.text for prompt in prompts if prompt.id not in self._texts}
         kept = self._texts if len(self._texts) + len(new) <= TEXTS_KEPT else {}
@@ -109,27 +124,20 @@ class ClipTower:
         return torch.stack([self._texts[prompt.id] for prompt in prompts])
 
     def _encode(self, texts: list[str]) -> torch.Tensor:
-        end, longest = int(self.tokenizer.eos_token_id), self._longest
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the tokenizer's own warning about length: ours below says what is done
+            warnings.simplefilter("ignore")  # the tokenizer's own warning about length: ours says what is done
             rows = self.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
-        cut = [text for text, row in zip(texts, rows, strict=True) if len(row) > longest]
-        rows = [row if len(row) <= longest else [*row[: longest - 1], end] for row in rows]
-        if cut:
-            self.truncated += len(cut)
-            warnings.warn(
-                f"{len(cut)} of {len(texts)} texts are longer than the {longest} tokens that this CLIP reads and were "
-                "cut "
-                f"before their end token; the first is {cut[0][:60]!r}. Shorten them, or use a CLIP that reads more",
-                stacklevel=3,
-            )
-        width = max(len(row) for row in rows)
-        padding = self.tokenizer.pad_token_id
-        identifiers = torch.tensor([row + [padding] * (width - len(row)) for row in rows], device=self.device)
-        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=self.device)
+        fitted = fit_rows(rows, texts, longest=self._longest, policy=self.long_texts, reader="this CLIP")
+        self.truncated += fitted.cut
+        identifiers, mask = padded(fitted.rows, padding=int(self.tokenizer.pad_token_id))
         with torch.no_grad():
-            output = self.model.get_text_features(input_ids=identifiers, attention_mask=mask)
-        return functional.normalize(output.pooler_output.float(), dim=-1)
+            output = self.model.get_text_features(
+                input_ids=identifiers.to(self.device), attention_mask=mask.to(self.device)
+            )
+        features = functional.normalize(output.pooler_output.float(), dim=-1)
+        if len(fitted.rows) == len(texts):
+            return features
+        return functional.normalize(averaged(features, fitted.text, count=len(texts)), dim=-1)
 
     def replaced(self, weights: Mapping[str, torch.Tensor]) -> ClipTower:
         """A tower with these weights (some names of the CLIPModel) in place of its own; this one is unchanged."""
@@ -140,7 +148,9 @@ class ClipTower:
                 f"weights {', '.join(unexpected[:3])} are not of this CLIP: use the folder that the head was fitted "
                 "with"
             )
-        return ClipTower(model, self.tokenizer, preprocessing=self.preprocessing, batch=self.batch)
+        return ClipTower(
+            model, self.tokenizer, preprocessing=self.preprocessing, batch=self.batch, long_texts=self.long_texts
+        )
 
 
 def open_tower(
@@ -149,15 +159,18 @@ def open_tower(
     device: str = "cpu",
     dtype: Literal["float32", "bfloat16", "float16"] = "float32",
     batch: int = 64,
+    long_texts: LongTexts = "truncate",
+    vocabulary: str | Path = "",
 ) -> ClipTower:
     """Open a CLIPModel folder (transformers' save_pretrained, with its tokenizer). Never goes to the network.
 
+    vocabulary: folder of the tokenizer where it is another one.
     Raises UsageError for a folder that is none or holds another model or no tokenizer, DamagedError for files that
     cannot be read or lack weights, NumericsError for NaN or infinity in a weight.
     """
-    path = Path(folder)
-    _require_clip(path)
-    model, tokenizer = _load(path)
+    path, words = Path(folder), Path(vocabulary or folder)
+    _require_clip(path, vocabulary=words)
+    model, tokenizer = _load(path), read_clip_tokenizer(words)
     if model.config.text_config.vocab_size < len(tokenizer):
         raise UsageError(
             f"the CLIP folder {path.name!r} has {model.config.text_config.vocab_size} token embeddings for a tokenizer "
@@ -165,12 +178,19 @@ def open_tower(
         )
     preprocessing = read_preprocessing(path, image_size=int(model.config.vision_config.image_size))
     # Before the change of format: heads fitted in float32 may be used with the same CLIP in bfloat16.
-    identity = hash_tensors(model.state_dict(), rounded=True)
-    model = model.to(device=device, dtype=getattr(torch, dtype))
-    return ClipTower(model, tokenizer, preprocessing=preprocessing, batch=batch, identity=identity)
+    identity, scale = hash_tensors(model.state_dict(), rounded=True), float(model.logit_scale.detach().exp())
+    return ClipTower(
+        model.to(device=device, dtype=getattr(torch, dtype)),
+        tokenizer,
+        preprocessing=preprocessing,
+        batch=batch,
+        identity=identity,
+        scale=scale,
+        long_texts=long_texts,
+    )
 
 
-def _require_clip(folder: Path) -> None:
+def _require_clip(folder: Path, *, vocabulary: Path) -> None:
     wanted = "give a folder that holds a CLIPModel with its tokenizer, as save_pretrained writes it"
     if not folder.is_dir():
         what = "is a file" if folder.is_file() else "does not exist"
@@ -183,13 +203,16 @@ def _require_clip(folder: Path) -> None:
         raise DamagedError(f"config.json of the CLIP folder {folder.name!r} is not a JSON object: {error}") from error
     if kind != "clip":
         raise UsageError(f"folder {str(folder)!r} holds a model of type {kind!r}, not 'clip': {wanted}")
-    if not (folder / "tokenizer.json").is_file() and not (folder / "vocab.json").is_file():
-        raise UsageError(f"CLIP folder {str(folder)!r} has no tokenizer.json or vocab.json: {wanted}")
+    if vocabulary == folder and not has_clip_vocabulary(folder):
+        raise UsageError(
+            f"CLIP folder {str(folder)!r} has no tokenizer.json or vocab.json: {wanted}, or name the folder of its "
+            "tokenizer as `vocabulary` in the scorer's table"
+        )
 
 
-def _load(folder: Path) -> tuple[Any, Any]:
+def _load(folder: Path) -> Any:
     from safetensors import SafetensorError
-    from transformers import CLIPModel, CLIPTokenizer
+    from transformers import CLIPModel
     from transformers.utils import logging
 
     bar = logging.is_progress_bar_enabled()
@@ -198,7 +221,6 @@ def _load(folder: Path) -> tuple[Any, Any]:
         model, found = CLIPModel.from_pretrained(
             folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
         )
-        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise DamagedError(
             f"the CLIP in {str(folder)!r} cannot be read ({type(error).__name__}: {str(error).strip()[:200]}): a file "
@@ -214,7 +236,7 @@ def _load(folder: Path) -> tuple[Any, Any]:
             f"the CLIP in {str(folder)!r} lacks {len(lacking)} weights or has them in another shape, {lacking[0]} "
             "first: fetch or save it again"
         )
-    return model, tokenizer
+    return model
 
 
 def _require_finite(state: Mapping[str, torch.Tensor]) -> None:

@@ -7,11 +7,13 @@ Differentiable: the same on tensors with antialiasing. No network here.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as functional
 
@@ -38,19 +40,33 @@ def check_pictures(pixels: torch.Tensor, prompts: Sequence[Prompt], *, scorer: s
             f"{len(pixels)} pictures for {len(prompts)} prompts: scorer {scorer!r} needs one prompt per picture"
         )
     values = pixels.detach()
-    finite = torch.isfinite(values).flatten(1).all(1)
-    if not bool(finite.all()):
-        row = int((~finite).nonzero()[0])
+    if not values.numel():
+        return
+    # One pass over the pictures: NaN comes through both.
+    low, high = (float(value) for value in values.aminmax())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        row = int((~torch.isfinite(values).flatten(1).all(1)).nonzero()[0])
         raise NumericsError(
             f"picture {row} holds NaN or infinity: scorer {scorer!r} was stopped before it gave a score; look at the "
             "sampler that made it"
         )
-    low, high = (values.min().item(), values.max().item()) if values.numel() else (0.0, 1.0)
     if low < -_OUT_OF_RANGE or high > 1 + _OUT_OF_RANGE:
         raise UsageError(
             f"pictures with values from {low:.4g} to {high:.4g}: scorer {scorer!r} takes 0..1; rescale -1..1 by "
             "x / 2 + 0.5, 0..255 by x / 255, and clamp"
         )
+
+
+class PicturePreprocessing(Protocol):
+    """From pictures B,3,H,W in 0..1 to what a network takes. Its repr is part of fingerprints: settings, no state."""
+
+    def reference(self, pixels: torch.Tensor) -> torch.Tensor:
+        """As the published scores were made. No gradient."""
+        ...
+
+    def differentiable(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The same within a stated bound, with a gradient."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +90,16 @@ class Preprocessing:
         from PIL import Image
 
         height, width = pixels.shape[-2:]
-        eight_bit = (pixels.detach() * 255).round().clamp(0, 255).to(torch.uint8)
+        levels = (pixels.detach() * 255).round_().clamp_(0, 255).float()
         size = self._resized(height, width)
         if size != (height, width):
-            rows = eight_bit.permute(0, 2, 3, 1).cpu().numpy()
-            resized = [Image.fromarray(row).resize(size[::-1], Image.Resampling.BICUBIC) for row in rows]
-            flat = torch.frombuffer(bytearray(b"".join(picture.tobytes() for picture in resized)), dtype=torch.uint8)
-            eight_bit = flat.reshape(len(resized), *size, 3).permute(0, 3, 1, 2).to(pixels.device)
-        return self._cropped(eight_bit.float() / 255)
+            # Colour by colour: Pillow treats them alike, and the planes lie as they are wanted.
+            planes = levels.to(torch.uint8).flatten(0, 1).cpu().numpy()
+            resized = np.empty((len(planes), *size), dtype=np.uint8)
+            for index, plane in enumerate(planes):
+                resized[index] = Image.fromarray(plane).resize(size[::-1], Image.Resampling.BICUBIC)
+            levels = torch.from_numpy(resized).reshape(-1, 3, *size).to(pixels.device).float()
+        return self._cropped(levels.div_(255))
 
     def differentiable(self, pixels: torch.Tensor) -> torch.Tensor:
         """The same on tensors, within PIXEL_BOUND before normalisation; keeps the gradient."""

@@ -1,0 +1,242 @@
+"""`redraft reward`: fit a reward to answers, score and rank pictures, calibrate. The rules stand in `rewards/`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from redraft.cli import options
+from redraft.cli.options import print_json
+from redraft.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
+    from redraft.core.protocols import Scorer
+    from redraft.core.records import Prompt
+    from redraft.core.tensors import Scores
+
+app = typer.Typer(help="Rewards: fit them to answers, score and rank pictures, calibrate.", no_args_is_help=True)
+
+Kind = Literal["preference", "head", "profile"]
+Which = Annotated[str, typer.Argument(help="A scorer's name, or the folder of a reward or of a CLIPModel.")]
+Pictures = Annotated[list[Path] | None, typer.Argument(help="Picture files (PNG, JPEG, WebP).")]
+Rows = Annotated[Path | None, typer.Option("--rows", help='JSONL: {"prompt": ..., "picture": ...} a line.')]
+Text = Annotated[str | None, typer.Option("--prompt", help="The prompt of all pictures.")]
+
+
+@app.command("fit")
+def fit(
+    answers: Annotated[Path, typer.Argument(help="JSONL of answers; docs/preference-model.md has the format.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="A new folder for the reward.")],
+    kind: Annotated[
+        Kind, typer.Option("--kind", help="preference: tune a CLIP; head: heads on it; profile: one person's taste.")
+    ] = "preference",
+    clip: Annotated[Path | None, typer.Option("--clip", help="CLIPModel folder to begin with; default: ours.")] = None,
+    base: Annotated[Path | None, typer.Option("--base", help="Of a profile: folder of the preference model.")] = None,
+    rater: Annotated[str | None, typer.Option("--rater", help="Of a profile: the person, as in the answers.")] = None,
+    config: options.Config = None,
+    seed: options.Seed = None,
+    as_json: options.Json = False,
+) -> None:
+    """Fit a reward to people's choices, ranks, stars or thumbs; `--reward FOLDER` then uses it.
+
+    Example: redraft reward fit answers.jsonl --out my-taste
+    """
+    from redraft.cli.reward_fits import fit_head, fit_preference, fit_profile
+    from redraft.core.keys import Key
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"folder {str(out)!r} is not empty: give a new one with --out, or remove it first")
+    values, key = options.read_config(config), Key(seed=seed or 0).child("reward")
+    folder = clip or _builtin_clip()
+    if kind == "profile":
+        card = fit_profile(answers, out, base=base, rater=rater, key=key)
+    elif base is not None or rater is not None:
+        raise UsageError(f"--base and --rater belong to --kind profile, not to {kind!r}: leave them out")
+    elif kind == "head":
+        card = fit_head(answers, out, clip=folder, values=values, key=key)
+    else:
+        card = fit_preference(answers, out, clip=folder, values=values, key=key, quiet=as_json)
+    if as_json:
+        print_json({"folder": str(out), "kind": kind, "card": card})
+        return
+    for name, value in card["metrics"].items():
+        typer.echo(f"  {name:32} {value:.4g}")
+    typer.echo(f"{kind} reward in {out}: use it with --reward {out}")
+
+
+@app.command("score")
+def score(
+    which: Which, pictures: Pictures = None, prompt: Text = None, rows: Rows = None, as_json: options.Json = False
+) -> None:
+    """Score pictures, all heads of a scorer, with its fingerprint.
+
+    Example: redraft reward score clip star.png --prompt "a red star"
+    """
+    names, prompts = _asked(pictures, prompt=prompt, rows=rows)
+    scores, failures = _scored(_scorer(which), names, prompts)
+    found: list[dict[str, Any]] = [
+        {"picture": str(name), "prompt": text.text, "scores": {
+            head: value if known else None
+            for head, value, known in zip(scores.names, line.tolist(), mask.tolist(), strict=True)
+        }}
+        for name, text, line, mask in zip(names, prompts, scores.values, scores.mask, strict=True)
+    ]  # fmt: skip
+    if as_json:
+        prints = dict(zip(scores.names, scores.fingerprints, strict=True))
+        print_json({"scorer": which, "fingerprints": prints, "pictures": found, "failures": failures})
+        return
+    for row in found:
+        line = "  ".join(
+            f"{head} {'not scored' if v is None else format(v, '.5g')}" for head, v in row["scores"].items()
+        )
+        typer.echo(f"{row['picture']}  {line}")
+
+
+@app.command("rank")
+def rank(which: Which, pictures: Pictures = None, prompt: Text = None, as_json: options.Json = False) -> None:
+    """Order pictures of one prompt, the best first; a preference model says how sure it is of each step.
+
+    Example: redraft reward rank my-taste a.png b.png c.png --prompt "a red star"
+    """
+    from redraft.rewards.profiles import rank_pictures
+
+    names, prompts = _asked(pictures, prompt=prompt, rows=None)
+    scorer = _scorer(which)
+    scores, failures = _scored(scorer, names, prompts)
+    kept = scores.mask[:, 0].nonzero().flatten()
+    if len(kept) < 2:
+        raise UsageError(f"{len(kept)} of {len(names)} pictures have a score: give at least two that can be ranked")
+    order = kept[rank_pictures(scores.values[kept, 0])]
+    values = scores.values[order, 0]
+    found = [
+        {"picture": str(names[row]), "score": value, "beats_next": chance}
+        for row, value, chance in zip(order.tolist(), values.tolist(), [*_chances(scorer, values), None], strict=True)
+    ]
+    if as_json:
+        print_json({
+            "scorer": which, "fingerprint": scorer.fingerprint, "prompt": prompts[0].text, "order": found,
+            "failures": failures,
+        })  # fmt: skip
+        return
+    for place, row in enumerate(found, 1):
+        chance = f"  {100 * row['beats_next']:.0f} % against the next" if row["beats_next"] is not None else ""
+        typer.echo(f"{place:3}. {row['picture']}  {row['score']:.5g}{chance}")
+
+
+@app.command("calibrate")
+def calibrate(
+    which: Which,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write, such as calibration.safetensors.")],
+    pictures: Pictures = None,
+    prompt: Text = None,
+    rows: Rows = None,
+    as_json: options.Json = False,
+) -> None:
+    """Map a scorer's numbers to 0..1 by where they lie among those of the model's own pictures.
+
+    Example: redraft reward calibrate clip --rows painted.jsonl --out calibration.safetensors
+    """
+    from redraft.rewards.calibrate import calibrate as calibrated
+    from redraft.rewards.calibrate import save_calibrations
+
+    names, prompts = _asked(pictures, prompt=prompt, rows=rows)
+    scores, failures = _scored(_scorer(which), names, prompts)
+    found = {
+        head: calibrated(scores.values[:, column][scores.mask[:, column]], fingerprint=scores.fingerprints[column])
+        for column, head in enumerate(scores.names)
+    }
+    save_calibrations(out, found)
+    result = {
+        head: {
+            "kind": item.kind, "fingerprint": item.fingerprint, "low": item.points[0].item(),
+            "middle": item.points.median().item(), "high": item.points[-1].item(),
+        }
+        for head, item in found.items()
+    }  # fmt: skip
+    if as_json:
+        print_json({"file": str(out), "pictures": len(names), "heads": result, "failures": failures})
+        return
+    for head, row in result.items():
+        typer.echo(f"  {head:20} {row['kind']}: {row['low']:.4g} to {row['high']:.4g}, middle {row['middle']:.4g}")
+    typer.echo(f"calibration by {len(names) - len(failures)} pictures in {out}")
+
+
+def _asked(
+    pictures: Sequence[Path] | None, *, prompt: str | None, rows: Path | None
+) -> tuple[list[Path], list[Prompt]]:
+    """Pictures with their prompts, from the arguments or from a file of rows."""
+    from redraft.core.records import Prompt
+
+    if rows is not None and (pictures or prompt is not None):
+        raise UsageError("--rows names pictures and prompts: leave out the pictures and --prompt, or --rows")
+    if rows is not None:
+        named = _read_rows(rows)
+    elif pictures and prompt is not None:
+        named = [(path, prompt) for path in pictures]
+    else:
+        raise UsageError("nothing to score: give pictures and --prompt TEXT, or --rows FILE")
+    return [path for path, _ in named], [Prompt(text=text) for _, text in named]
+
+
+def _scorer(which: str) -> Scorer:
+    from redraft.cli.factory import PluginFactory
+
+    return PluginFactory().scorer(which)
+
+
+def _scored(scorer: Scorer, names: Sequence[Path], prompts: Sequence[Prompt]) -> tuple[Scores, list[str]]:
+    """Scores of files; those that cannot be read are named on stderr and have none."""
+    from redraft.rewards.picture_files import score_files
+
+    found = score_files(scorer, names, prompts)
+    failures = [message for _, message in found.failures]
+    for message in failures:
+        typer.echo(f"not scored: {message}", err=True)
+    return found.scores, failures
+
+
+def _read_rows(path: Path) -> list[tuple[Path, str]]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"rows {str(path)!r} cannot be read ({error}): give a UTF-8 JSONL file") from error
+    found = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            picture, text = row["picture"], row["prompt"]
+        except (json.JSONDecodeError, TypeError, KeyError) as error:
+            raise UsageError(
+                f"{path} line {number} is no row ({error}): give an object with the texts picture and prompt"
+            ) from error
+        if not isinstance(picture, str) or not isinstance(text, str):
+            raise UsageError(f"{path} line {number}: picture and prompt must be texts")
+        found.append((path.parent / picture, text))
+    if not found:
+        raise UsageError(f"{path} holds no row: give one JSON object a line, with picture and prompt")
+    return found
+
+
+def _chances(scorer: Scorer, ordered: torch.Tensor) -> list[float | None]:
+    """How likely people choose each picture over the next one; None where the scorer's numbers are no log-odds."""
+    from redraft.rewards.preference import PreferenceScorer
+
+    if not isinstance(scorer, PreferenceScorer):
+        return [None] * (len(ordered) - 1)
+    chances = scorer.probabilities(ordered[:-1], ordered[1:])
+    return [float(value) for value in (chances[:, 0] + chances[:, 2] / 2)]
+
+
+def _builtin_clip() -> Path:
+    from importlib.resources import files
+
+    return Path(str(files("redraft"))) / "builtin" / "clip"

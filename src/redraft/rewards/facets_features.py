@@ -1,0 +1,82 @@
+"""What facet heads read of a picture: a CLIP's pooled features, and the maps of its layers, which know where and how.
+
+Pooled features are trained to forget how a picture is painted: on the built-in CLIP they explain next to nothing of
+detail, ground and composition. The patches still hold it, most of all the first layer.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as functional
+
+from redraft.rewards.clip_tower import ClipTower
+
+GRID = 8
+"""Maps are at most this many patches high and wide; finer ones are averaged."""
+_SHARES = (0.25, 0.5, 0.75, 1.0)  # of the depth: the layers that are read besides the patches themselves
+_QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+_FLOOR = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureFeatures:
+    """Of B pictures. maps B,C,g,g: patches less their median, then layers, then `matched` channels D of the last layer
+    in the space of texts. pooled B,D of length 1. energies B,E: logarithms of how far patches lie from the median.
+    """
+
+    maps: torch.Tensor
+    pooled: torch.Tensor
+    energies: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.pooled)
+
+    def take(self, rows: torch.Tensor) -> PictureFeatures:
+        """The rows given."""
+        return PictureFeatures(maps=self.maps[rows], pooled=self.pooled[rows], energies=self.energies[rows])
+
+    def halved(self) -> PictureFeatures:
+        """The same with maps in half precision, to keep thousands of them."""
+        return PictureFeatures(maps=self.maps.half(), pooled=self.pooled, energies=self.energies)
+
+
+def picture_features(tower: ClipTower, inputs: torch.Tensor) -> PictureFeatures:
+    """Features of preprocessed inputs B,3,crop,crop; keeps the gradient."""
+    vision = tower.model.vision_model
+    inputs = inputs.to(tower.device, tower.dtype)
+    output = vision(pixel_values=inputs, output_hidden_states=True)
+    states = output.hidden_states
+    depth = len(states) - 1
+    chosen = sorted({max(1, round(depth * share)) for share in _SHARES})
+    patches = vision.embeddings.patch_embedding(inputs).flatten(2).transpose(1, 2).float()
+    patches = patches - patches.median(dim=1, keepdim=True).values
+    matched = tower.model.visual_projection(vision.post_layernorm(states[-1][:, 1:])).float()
+    layers = [states[index][:, 1:].float() for index in chosen]
+    matched = functional.normalize(matched, dim=-1)
+    quantiles = torch.tensor(_QUANTILES, device=inputs.device)
+    energies = torch.quantile(patches.abs(), quantiles, dim=1).permute(1, 0, 2).flatten(1)
+    pooled = tower.model.visual_projection(output.pooler_output).float()
+    return PictureFeatures(
+        maps=_maps(torch.cat([patches, *layers, matched], dim=-1)),
+        pooled=functional.normalize(pooled, dim=-1),
+        energies=torch.log(energies + _FLOOR),
+    )
+
+
+def joined(parts: list[PictureFeatures]) -> PictureFeatures:
+    """The rows of all parts, in order."""
+    return PictureFeatures(
+        maps=torch.cat([part.maps for part in parts]),
+        pooled=torch.cat([part.pooled for part in parts]),
+        energies=torch.cat([part.energies for part in parts]),
+    )
+
+
+def _maps(patches: torch.Tensor) -> torch.Tensor:
+    """B,P,C to B,C,g,g."""
+    side = math.isqrt(patches.shape[1])
+    maps = patches.transpose(1, 2).reshape(len(patches), -1, side, side)
+    return functional.adaptive_avg_pool2d(maps, GRID) if side > GRID else maps
