@@ -4,8 +4,11 @@ import base64
 import io
 import json
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from evaluation_examples import KEY, diversity_row, examined_pair, measure, prom
 from PIL import Image
 
 from redraft.core.errors import UsageError
+from redraft.core.records import Report
 from redraft.evaluation.compare import compare
 from redraft.evaluation.drawing import curve_svg, interval_svg, picture_uri
 from redraft.evaluation.gate import decide
@@ -235,3 +239,54 @@ def test_a_picture_survives_its_data_uri() -> None:
 
 def test_durations() -> None:
     assert [duration_text(seconds) for seconds in (42, 250, 9000)] == ["42 s", "4.2 min", "2.5 h"]
+
+
+def shared(evidence: Report) -> Report:
+    """The report of a run whose reward sees pictures by the network of an unseen scorer: the longest row names."""
+    rows = tuple(replace(row, independent=row.role != "unseen") for row in evidence.measures)
+    return replace(evidence, measures=rows)
+
+
+def test_a_scorer_on_the_rewards_network_is_marked_and_decides_nothing() -> None:
+    rows = {row.measure.name: row.label for row in table(shared(REPORT))}
+    assert rows["clip-heldout"] == "clip-heldout (by the reward's network)"
+    free = report(measure("clip", difference=0.2, error=0.01, role="unseen", unit="score", scale=0.1))
+    assert decide(free).decision == "promote"
+    alone = decide(shared(free))
+    assert alone.decision == "hold"
+    assert "nothing that training did not see was measured" in alone.reasons[0]
+    fallen = report(
+        measure(difference=0.1, error=0.01),
+        measure("clip", difference=-0.2, error=0.01, role="unseen", unit="score", scale=0.1),
+    )
+    assert decide(shared(fallen)).decision == "reject"  # a loss counts all the same
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+@pytest.mark.parametrize("width", [1280, 930, 870, 700, 500])
+def test_no_table_scrolls_sideways(width: int, tmp_path: Path) -> None:
+    """Measured by a headless browser, in a frame of that width: a window can be no narrower than 500 pixels."""
+    text = render(shared(REPORT), verdict=VERDICT, grid=[], curve=[], facts=FACTS)
+    text = text.replace("default-src 'none'", "default-src 'none'; script-src 'unsafe-inline'")
+    probe = """<script>addEventListener("load", () => {
+      const wide = [...document.querySelectorAll(".scroll")].map((part) => part.scrollWidth - part.clientWidth);
+      parent.postMessage([innerWidth, document.documentElement.scrollWidth - innerWidth, ...wide].join(), "*");
+    });</script>"""
+    (tmp_path / "page.html").write_text(text.replace("</body>", probe + "</body>"), encoding="utf-8")
+    (tmp_path / "frame.html").write_text(
+        "<script>onmessage = (event) => { document.body.dataset.found = event.data; };</script>"
+        f'<body><iframe src="page.html" width="{width}" height="900" style="border: 0"></iframe></body>'
+    )
+    done = subprocess.run(
+        [
+            "chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
+            "--window-size=1400,1000", "--virtual-time-budget=3000", "--dump-dom", (tmp_path / "frame.html").as_uri(),
+        ],
+        check=True, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    found = re.search(r'data-found="([^"]+)"', done.stdout)
+    assert found is not None, done.stdout[-500:]
+    inner, *overflows = (int(value) for value in found[1].split(","))
+    assert inner == width
+    assert len(overflows) == 3  # the page, the table of measures, that of the rounds
+    assert all(overflow <= 0 for overflow in overflows)

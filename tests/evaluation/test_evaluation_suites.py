@@ -8,6 +8,7 @@ from redraft.core.errors import UsageError
 from redraft.core.keys import Key
 from redraft.core.plugins import load
 from redraft.core.records import Prompt
+from redraft.evaluation.benchmarks.world import WorldBenchmark
 from redraft.evaluation.held_out import meaning_of, requests_of, split_of
 from redraft.evaluation.suites import PromptsSuite, SuiteContext, WorldSuite, even_shares, evenly_by_task
 from redraft.world import GENEVAL_TASKS, TAIL_TASKS, parse, split_combinations
@@ -101,7 +102,7 @@ def test_too_many_prompts_are_refused_with_the_number_there_is() -> None:
 
 
 def test_the_suite_comes_through_the_plugin_door() -> None:
-    assert load("suite", "world") is WorldSuite
+    assert load("suite", "world") is WorldBenchmark
 
 
 def test_even_shares() -> None:

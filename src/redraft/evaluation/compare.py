@@ -58,6 +58,12 @@ def compare(
     rows += diversity_rows(pair, notes=notes)
     rows += frechet_rows(pair, reference_features=reference_features, resamples=frechet_resamples, notes=notes)
     rows += saturation_rows(pair)
+    shared = ", ".join(row.name for row in rows if not row.independent)
+    if shared:
+        notes.append(
+            f"{shared}: seen by the network that the trained reward is made of, so a gain there proves nothing and "
+            "takes no part in the decision; a loss counts"
+        )
     scored, total = int(pair.complete().sum()), len(incumbent.prompts)
     if scored < total:
         notes.append(f"{total - scored} of {total} prompts lack a score of some scorer")
@@ -133,4 +139,5 @@ def _head_row(pair: Pair, before: Head, after: Head) -> Measure:
         high=interval.high,
         scale=float(scored.std(ddof=1)),
         note="the reward that was trained" if before.role == "trained" else "",
+        independent=before.independent and after.independent,
     )

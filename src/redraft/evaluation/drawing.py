@@ -90,15 +90,36 @@ def picture_uri(picture: NDArray[np.generic]) -> str:
     """
     from PIL import Image
 
+    buffer = io.BytesIO()
+    Image.fromarray(_bytes_of(picture)).save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def thumbnail_uri(picture: NDArray[np.generic], *, edge: int = 256) -> str:
+    """A small copy as a data URI: pictures within `edge` pixels as they are (PNG), larger ones shrunk (JPEG).
+
+    Errors as for `picture_uri`.
+    """
+    from PIL import Image
+
+    if max(picture.shape[:2]) <= edge:
+        return picture_uri(picture)
+    image = Image.fromarray(_bytes_of(picture))
+    image.thumbnail((edge, edge), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _bytes_of(picture: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """The picture as uint8 H,W,3."""
     if picture.ndim != 3 or picture.shape[2] != 3:
         raise UsageError(f"picture of shape {picture.shape}: the report shows H,W,3; move the channels to the end")
     if np.issubdtype(picture.dtype, np.floating):
         picture = (picture.astype(np.float64).clip(0, 1) * 255).round().astype(np.uint8)
     if picture.dtype != np.uint8:
         raise UsageError(f"picture of {picture.dtype}: the report shows uint8 in 0..255 or floats in 0..1; convert it")
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return picture.astype(np.uint8)
 
 
 def _axis(place: _Place, least: float, most: float, steps: Sequence[int]) -> str:

@@ -22,7 +22,8 @@ from redraft.evaluation.statistics import FloatArray, IntArray
 class Head:
     """One head of one scorer on all pictures: values N, higher is better. mask N is True where scored (None: all).
 
-    `role` says whether post-training optimised this head ("trained") or never saw it ("unseen").
+    `role` says whether post-training optimised this head ("trained") or never saw it ("unseen"); `independent` whether
+    it sees pictures by another network than the trained reward.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Head:
     values: FloatArray
     mask: NDArray[np.bool_] | None = None
     unit: str = "score"
+    independent: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,7 +58,8 @@ def decide(report: Report, policy: GatePolicy | None = None, *, night: int = 1) 
     than the tolerated part of its standard deviation, diversity is kept, and safety is not worse. Reject if the primary
     is clearly worse or a guard clearly broken (the whole interval on the wrong side). Else hold.
 
-    The primary is the oracle where the report has it, else the mean of the unseen scorers in standard deviations. Its
+    The primary is the oracle where the report has it, else the mean of the unseen scorers in standard deviations, those
+    left out that share the trained reward's network. Its
     interval is at level 1 - alpha_k of this night (see `level`): the reported 95 % interval, widened about the
     difference by the ratio of normal quantiles. Guards use the reported 95 % intervals.
 
@@ -109,7 +110,7 @@ def _primary(report: Report, alpha: float, night: int) -> _Finding:
             f"{100 * oracle.difference:+.1f} points (between {100 * low:+.1f} and {100 * high:+.1f} {sure})"
         )
         return _judged(what, low=low, high=high)
-    unseen = [row for row in report.measures if row.role == "unseen" and row.scale > 0]
+    unseen = [row for row in report.measures if row.role == "unseen" and row.scale > 0 and row.independent]
     if not unseen:
         return _Finding(
             outcome="unsure",

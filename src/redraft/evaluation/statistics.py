@@ -131,7 +131,7 @@ def mean_interval(values: FloatArray, *, level: float = LEVEL) -> Interval:
     """
     _check(values[:, None], None)
     mean = float(values.mean())
-    half = float(_student_quantile(np.array(len(values) - 1.0), level)) * standard_error(values)
+    half = student_quantile(len(values) - 1, level) * standard_error(values)
     return Interval(value=mean, low=mean - half, high=mean + half, count=len(values))
 
 
@@ -149,6 +149,13 @@ def spending(turn: int, *, total: float) -> float:
 def standard_error(values: FloatArray) -> float:
     """Standard error of the mean of values N (n - 1 in the variance); 0 for fewer than two values."""
     return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else 0.0
+
+
+def student_quantile(degrees: float, level: float) -> float:
+    """Half width, in standard errors, of a central Student interval of `level`; the normal one for infinite degrees."""
+    from scipy.special import stdtrit
+
+    return NormalDist().inv_cdf((1 + level) / 2) if math.isinf(degrees) else float(stdtrit(degrees, (1 + level) / 2))
 
 
 def _check(values: FloatArray, strata: Sequence[str] | None) -> None:
@@ -178,13 +185,8 @@ def _expansion(values: FloatArray, members: list[IntArray], level: float) -> Flo
     spread = (variances**2 / freedom).sum(axis=0)
     # Without any variance there is nothing to widen: any number of degrees will do.
     degrees = np.divide(variances.sum(axis=0) ** 2, spread, out=np.full(len(spread), 1e9), where=spread > 0)
-    return _student_quantile(degrees, level) / NormalDist().inv_cdf((1 + level) / 2)
-
-
-def _student_quantile(degrees: FloatArray, level: float) -> FloatArray:
-    from scipy.special import stdtrit
-
-    return np.asarray(stdtrit(degrees, (1 + level) / 2))
+    normal = student_quantile(math.inf, level)
+    return np.array([student_quantile(float(freedom), level) / normal for freedom in degrees])
 
 
 def _resampled(part: FloatArray, rng: np.random.Generator, resamples: int) -> FloatArray:

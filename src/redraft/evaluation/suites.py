@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -18,6 +18,7 @@ from pydantic import Field
 from redraft.core.config import Config
 from redraft.core.errors import UsageError
 from redraft.core.keys import Key
+from redraft.core.protocols import Scorer
 from redraft.core.records import Prompt
 from redraft.evaluation.held_out import Split, requests_of, split_of
 from redraft.world import GENEVAL_TASKS, TAIL_TASKS, draw_request, prompt_of
@@ -29,9 +30,21 @@ _SCENE_TRIES = 100
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteContext:
-    """What a suite's `build` receives: the user's own prompts, if any."""
+    """What a suite's `build` receives: the user's own prompts, a folder with its data and judges, and scorers by name.
+
+    `folder` may be empty; `key` draws prompts where a suite draws them.
+    """
 
     prompts: tuple[Prompt, ...] = ()
+    folder: str = ""
+    scorer: Callable[[str], Scorer] | None = None
+    key: Key = field(default_factory=lambda: Key(seed=0))
+
+    def require_scorer(self, name: str) -> Scorer:
+        """The scorer called `name`. Raises UsageError where none can be built."""
+        if self.scorer is None:
+            raise UsageError(f"the judge {name!r} is a scorer, and none can be built here: give the suite a `scorer`")
+        return self.scorer(name)
 
 
 class WorldSuiteConfig(Config):

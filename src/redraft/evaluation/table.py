@@ -74,13 +74,18 @@ def row_of(measure: Measure) -> Row:
     """One measure in words."""
     return Row(
         measure=measure,
-        label=_NAMES.get(measure.name) or measure.name.removeprefix("oracle/").replace("_", " "),
+        label=_label(measure),
         before=level_text(measure, measure.incumbent),
         after=level_text(measure, measure.candidate),
         change=change_text(measure, measure.difference),
         interval=" to ".join(change_text(measure, bound, unit=False) for bound in (measure.low, measure.high)),
         outcome=outcome_of(measure),
     )
+
+
+def _label(measure: Measure) -> str:
+    label = _NAMES.get(measure.name) or measure.name.removeprefix("oracle/").replace("_", " ")
+    return label if measure.independent else f"{label} (by the reward's network)"
 
 
 def outcome_of(measure: Measure) -> Outcome:
