@@ -6,14 +6,29 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import against_trl, draft_steps, memory, rollouts
+from benchmarks import (
+    against_trl,
+    draft_steps,
+    durable_answers,
+    feedback_import,
+    gallery_pages,
+    memory,
+    method_steps,
+    rollouts,
+    scorers,
+)
 from benchmarks.subject import FULL, MODELS, QUICK, Amount
 from benchmarks.table import Section, as_json, as_text
 
 PARTS: dict[str, Callable[[Amount], Section]] = {
     "rollouts": lambda amount: rollouts.measure(MODELS, amount=amount),
     "draft-steps": lambda amount: draft_steps.measure(MODELS, amount=amount),
+    "method-steps": lambda amount: method_steps.measure(MODELS[0], amount=amount),
     "memory": lambda amount: memory.measure(MODELS[0], amount=amount),
+    "scorers": lambda amount: scorers.measure(amount=amount),
+    "feedback-import": lambda amount: feedback_import.measure(amount=amount),
+    "durable-answers": lambda amount: durable_answers.measure(amount=amount),
+    "gallery-pages": lambda amount: gallery_pages.measure(amount=amount),
     "against-trl": lambda amount: against_trl.measure(MODELS[0], amount=amount),
 }
 

@@ -10,6 +10,8 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -78,11 +80,18 @@ def of_one_step(backbone: PipelineBackbone, *, steps: int, last: int, batch: int
     examples = PromptBatch(prompts=texts, conditioning=backbone.encode(texts))
     reference = backbone.reference()
     context = LossContext(backbone=backbone, reference=reference, old=reference, step=0)
-    weights = {
-        weight.untyped_storage().data_ptr()
-        for network in (backbone.denoiser, backbone.pipeline.vae, reward.tower.model)
-        for weight in network.parameters()
-    }
+    before = start_peak()
+    with saved_for_backward((backbone.denoiser, backbone.pipeline.vae, reward.tower.model)) as saved:
+        loss = method.loss(examples, context=context, key=Key(seed=1))
+    torch.autograd.backward(loss.value)
+    peak = None if before is None else (resident("VmHWM") - before) / 1e6
+    return Memory(saved=sum(saved.values()) / 1e6, peak=peak)
+
+
+@contextmanager
+def saved_for_backward(networks: Sequence[torch.nn.Module]) -> Iterator[dict[int, int]]:
+    """Bytes that autograd keeps within the block, by storage, each counted once; weights of the networks are not."""
+    weights = {weight.untyped_storage().data_ptr() for network in networks for weight in network.parameters()}
     saved: dict[int, int] = {}
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:
@@ -91,15 +100,11 @@ def of_one_step(backbone: PipelineBackbone, *, steps: int, last: int, batch: int
             saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    before = _start_peak()
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = method.loss(examples, context=context, key=Key(seed=1))
-    torch.autograd.backward(loss.value)
-    peak = None if before is None else (_resident("VmHWM") - before) / 1e6
-    return Memory(saved=sum(saved.values()) / 1e6, peak=peak)
+        yield saved
 
 
-def _start_peak() -> float | None:
+def start_peak() -> float | None:
     """Make the process's peak its present size, and return that in bytes; None where only Linux could do so.
 
     getrusage's ru_maxrss cannot start again: opening the models reaches a higher peak than a small step does.
@@ -108,10 +113,10 @@ def _start_peak() -> float | None:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
         return None
-    return _resident("VmRSS")
+    return resident("VmRSS")
 
 
-def _resident(name: str) -> float:
+def resident(name: str) -> float:
     """A size from /proc/self/status in bytes: VmRSS is the present one, VmHWM the peak."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * float(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))

@@ -31,6 +31,13 @@ class Amount:
     memory_steps: tuple[int, ...]
     trl_batch: int
     trl_steps: int
+    scorer_batch: int
+    scorer_layers: int
+    import_rows: int
+    answers: int
+    senders: int
+    feedback_rows: tuple[int, ...]
+    gallery_pages: int
 
 
 FULL = Amount(
@@ -41,8 +48,30 @@ FULL = Amount(
     memory_steps=(10, 20, 50),
     trl_batch=4,
     trl_steps=20,
+    scorer_batch=8,
+    scorer_layers=12,
+    import_rows=1_000_000,
+    answers=20_000,
+    senders=64,
+    feedback_rows=(10_000, 5_000_000),
+    gallery_pages=1_000,
 )
-QUICK = Amount(repeats=1, rollout_batch=4, draft_batch=2, memory_batch=4, memory_steps=(2, 4), trl_batch=2, trl_steps=4)
+QUICK = Amount(
+    repeats=1,
+    rollout_batch=4,
+    draft_batch=2,
+    memory_batch=4,
+    memory_steps=(2, 4),
+    trl_batch=2,
+    trl_steps=4,
+    scorer_batch=2,
+    scorer_layers=1,
+    import_rows=2_000,
+    answers=200,
+    senders=8,
+    feedback_rows=(100, 1_000),
+    gallery_pages=10,
+)
 
 
 def prompts(count: int) -> tuple[Prompt, ...]:

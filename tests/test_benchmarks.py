@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ import torch
 from tiny_pipelines import tiny_stable_diffusion, tiny_stable_diffusion_3
 
 from benchmarks import __main__ as command
-from benchmarks import against_trl, draft_steps, memory, rollouts
+from benchmarks import against_trl, draft_steps, memory, method_steps, rollouts, scorers
 from benchmarks.network_clock import NetworkClock
 from benchmarks.subject import QUICK
 from benchmarks.table import Figure, Section, as_json, as_text
+from redraft.core import plugins
 from redraft.core.keys import Key
+from redraft.methods.presets import PRESETS
 from redraft.models.load import open_backbone
 
 
@@ -86,6 +89,12 @@ def test_rollouts_give_a_share_and_a_rate_for_each_model(models: tuple[str, str]
     assert f"{torch.get_num_threads()} thread" in section.note
 
 
+def test_every_scorer_with_a_network_gives_the_share_of_its_own_work() -> None:
+    section = scorers.measure(amount=QUICK)
+    assert [figure.name for figure in section.figures] == list(scorers.SCORERS)
+    assert all(figure.value > 0 for figure in section.figures)
+
+
 def test_memory_of_k_1_does_not_depend_on_the_steps_and_that_of_all_steps_does(models: tuple[str, str]) -> None:
     def saved(steps: int, last: int) -> float:
         backbone = open_backbone(models[0])
@@ -94,6 +103,30 @@ def test_memory_of_k_1_does_not_depend_on_the_steps_and_that_of_all_steps_does(m
 
     assert saved(2, 1) == pytest.approx(saved(6, 1), rel=0.01)
     assert saved(6, 6) > 1.2 * saved(6, 1)
+
+
+@pytest.mark.parametrize("name", method_steps.METHODS)
+def test_a_step_of_every_method_is_measured(name: str, models: tuple[str, str]) -> None:
+    found = method_steps.of_a_step(open_backbone(models[1]), name, batch=2, repeats=1)
+    assert found.seconds > 0
+    assert 0 < found.outside < 1
+    assert found.saved > 0
+    assert found.peak is None or found.peak >= 0
+
+
+def test_the_methods_of_the_benchmark_are_all_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {PRESETS.get(name, (name, {}))[0] for name in method_steps.METHODS}
+    assert known >= {
+        name for name in plugins.names("method") if plugins.load("method", name).__module__[:8] == "redraft."
+    }
+    made = method_steps.Measured(seconds=2.0, outside=0.05, saved=50.0, peak=100.0)
+    steps = {name: replace(made, seconds=2.0 * place) for place, name in enumerate(method_steps.METHODS, 1)}
+    monkeypatch.setattr(method_steps, "in_new_process", lambda _model, method, **_amount: steps[method])
+    section = method_steps.measure("a model", amount=QUICK)
+    ratios = [figure.value for figure in section.figures if figure.unit == "x"]
+    assert ratios == [float(place) for place in range(1, len(method_steps.METHODS) + 1)]
+    assert {figure.value for figure in section.figures if figure.unit == "%"} == {5.0}
+    assert "sft: 2.00 s a step" in section.note
 
 
 def test_a_process_of_its_own_reports_its_memory(models: tuple[str, str]) -> None:

@@ -147,6 +147,18 @@ def test_few_step_log_probability_has_its_closed_form() -> None:
         assert ours.tolist() == pytest.approx(expected.tolist(), rel=1e-6)
 
 
+@pytest.mark.parametrize("steps", [4, 9])
+def test_few_step_log_probability_of_a_flow_model_has_its_closed_form(steps: int) -> None:
+    # C19 for rectified flows: normal with mean (1 - s') x0_hat and std s'.
+    x, x0, noise, reached = (Key(seed=seed).normal((3, 4, 16, 16)) for seed in range(4))
+    for level, next_level in itertools.pairwise(straight(steps)[:-1]):
+        done = step(x, x0, noise, level=level, next_level=next_level, kernel=FEW)
+        ours = log_probability(reached, mean=done.mean, std=done.std)
+        density = stats.norm(loc=(1 - next_level.sigma) * x0.double().numpy(), scale=next_level.sigma)
+        expected = density.logpdf(reached.double().numpy()).sum(axis=(1, 2, 3))
+        assert ours.tolist() == pytest.approx(expected.tolist(), rel=1e-6)
+
+
 def test_bad_steps_are_named() -> None:
     now, then = straight(4)[1], straight(4)[2]
     with pytest.raises(UsageError, match=r"std=0\.0: only a step with noise has a density"):

@@ -86,6 +86,10 @@ def test_a_stage_is_made_once_and_anew_for_other_inputs(tmp_path: Path) -> None:
         return Packed(tensors={"x": torch.arange(3.0) + len(made)}, facts={"third": 1 / 3, "none": None})
 
     with Workspace.open(tmp_path) as space:
+        space.runs.create("train-0002", kind="train", config="{}", at=0.0)
+        with pytest.raises(UsageError, match=r"to resume with `redraft improve` .* or name one with --run"):
+            next_run(space, resume=True, kind="improve", run=None)  # that of another command is not taken up unasked
+        assert next_run(space, resume=True, kind="improve", run="train-0002") == "train-0002"
         space.runs.create("improve-0001", kind="improve", config="{}", at=0.0)
         journal = Journal(workspace=space, run="improve-0001", seed=0, clock=lambda: 1.0)
         first, digest = journal.stage("stage", make, inputs={"a": "1"})

@@ -22,6 +22,27 @@ KINDS: tuple[Prediction, ...] = ("epsilon", "v", "flow")
 MODELS = [("epsilon", "ddim_eta"), ("v", "few_step"), ("flow", "flow_sde"), ("flow", "coefficients_preserving")]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tilted:
+    """Oracle C1: N(0.5, 0.64) tilted by exp(reward / 0.5), its mean, and the rewards' deviation at that optimum."""
+
+    reward: Callable[[torch.Tensor], torch.Tensor]
+    mean: float
+    deviation: float
+    tolerance: float
+
+
+# Standard errors of the last rounds' gradient, sqrt(2) / 0.8 / sqrt(32768) = 0.01 and 2.5 / 0.8 / sqrt(32768) = 0.017,
+# over the slopes of the objective there, 0.977 and 2.57: three of them.
+TILTED = {
+    "linear": Tilted(reward=lambda x: x, mean=1.78, deviation=0.8, tolerance=0.03),
+    "quadratic": Tilted(
+        reward=lambda x: -((x - 2) ** 2) / 2, mean=1.3421, tolerance=0.02,
+        deviation=math.sqrt((2 * 0.64**2 + 4 * (2 - 1.3421) ** 2 * 0.64) / 4),
+    ),
+}  # fmt: skip
+
+
 @dataclass
 class LinearChain:
     """A backbone and its few_step recipe whose every logged step is x' = slope * x + start + theta + std * z, exactly.

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from exact_parts import context_of, gaussian, gradient, prompts_of, scored_of, set_weights
+from policy_parts import TILTED, LinearChain, scored_chain
 
 from redraft.core.errors import UsageError
 from redraft.core.keys import Key
@@ -184,6 +185,35 @@ def merged(first: LoggedRollout, second: LoggedRollout) -> LoggedRollout:
         after=torch.cat([first.after, second.after], dim=1),
         log_probabilities=torch.cat([first.log_probabilities, second.log_probabilities], dim=1),
     )
+
+
+@pytest.mark.parametrize("reward", TILTED)
+@pytest.mark.parametrize("kind", ["epsilon", "flow"])
+def test_it_reaches_the_tilted_gaussian(kind: str, reward: str) -> None:
+    """Oracle C1 from N(0.5, 0.64) with b = 0.5: one step of std 0.8, whose std is the kernel's and is not trained.
+
+    Pairs of the present model round after round, against the start. Reward and beta are taken small together, which
+    leaves the optimum as it is and makes choices linear in the difference of rewards, as in test_methods_dpo.
+    """
+    tilted = TILTED[reward]
+    chain, small, state = LinearChain(prediction=kind, std=0.8, transitions=1, start=0.5), 0.05, None
+    method = d3po(
+        beta=small * 0.5, reduction="sum", ratio_clip=None, reference="start", choose="all_above_margin",
+        temperature=1 / small,
+    )  # fmt: skip
+    for turn, rate in enumerate([0.05] * 40 + [0.01] * 20):
+        config = FitConfig(
+            steps=2, batch_size=3072, learning_rate=rate, weight_decay=0.0, ema_decay=0.0, betas=(0.5, 0.9)
+        )
+        scored = scored_chain(chain, tilted.reward, count=2048, key=KEY.child("round", turn))
+        scored = replace(scored, group=torch.arange(2048) // 4)
+        last = None if state is None else next_round(state, config=config)
+        examples = method.prepare(scored, key=KEY)
+        state = fit(method, chain, examples, config=config, key=KEY.child(turn), state=last).state
+    assert state is not None
+    # What is random: the mean of 2,048 middles of a round, 0.8 / sqrt(2048) = 0.018 (for the linear reward nothing),
+    # smoothed by the last 20 rounds, and a last step of 0.01.
+    assert 0.5 + state.policy["theta"].item() == pytest.approx(tilted.mean, abs=0.03)
 
 
 def test_some_transitions_are_whole_ones_in_order_and_all_come_up() -> None:

@@ -9,7 +9,18 @@ from dataclasses import replace
 import pytest
 import torch
 from exact_parts import context_of, gaussian, gradient, prompts_of, scored_of, set_weights
-from policy_parts import KINDS, MODELS, LinearChain, learnt, painted, recipe_for, rolled, scored_chain, transitions_of
+from policy_parts import (
+    KINDS,
+    MODELS,
+    TILTED,
+    LinearChain,
+    learnt,
+    painted,
+    recipe_for,
+    rolled,
+    scored_chain,
+    transitions_of,
+)
 
 from redraft.core.errors import ConfigError, NumericsError, UsageError
 from redraft.core.keys import Key
@@ -56,18 +67,17 @@ def test_policy_gradient_of_a_linear_chain(kind: str) -> None:
     assert loss.parts["largest_log_ratio"] == 0.0
 
 
+@pytest.mark.parametrize("name", TILTED)
 @pytest.mark.parametrize("kind", ["epsilon", "flow"])
-def test_it_reaches_the_tilted_gaussian(kind: str) -> None:
-    """Oracle C1, linear reward x, from N(0.5, 0.64) with b = 0.5 to mean 1.78: one step of std 0.8. Its std is the
-    kernel's and not trained, and the optimum's variance is the same.
+def test_it_reaches_the_tilted_gaussian(kind: str, name: str) -> None:
+    """Oracle C1 from N(0.5, 0.64) with b = 0.5: one step of std 0.8. Its std is the kernel's and not trained.
 
-    `prepare` divides rewards by their deviation 0.8, so b = 0.5 is a coefficient of 0.625. The last rounds' gradient
-    has a standard error of sqrt(2) / 0.8 / sqrt(32768) = 0.01, and the slope of the KL term is 0.977: 3 of them.
+    `prepare` divides rewards by their deviation, so b is a coefficient of 0.5 over that of the optimum.
     """
-    chain = LinearChain(prediction=kind, std=0.8, transitions=1, start=0.5)
-    method = ddpo(kl_coefficient=0.5 / 0.8, clip_range=0.2)
-    theta = learnt(method, chain, lambda x: x, key=KEY)
-    assert 0.5 + theta == pytest.approx(1.78, abs=0.03)
+    tilted, chain = TILTED[name], LinearChain(prediction=kind, std=0.8, transitions=1, start=0.5)
+    method = ddpo(kl_coefficient=0.5 / tilted.deviation, clip_range=0.2)
+    theta = learnt(method, chain, tilted.reward, key=KEY)
+    assert 0.5 + theta == pytest.approx(tilted.mean, abs=tilted.tolerance)
 
 
 @pytest.mark.parametrize(("kind", "kernel"), MODELS)

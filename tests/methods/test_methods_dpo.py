@@ -18,7 +18,7 @@ from redraft.core.tensors import Pairs, Rollout, Scored
 from redraft.diffusion.exact import ExactBackbone, Mixture
 from redraft.diffusion.levels import flow_levels
 from redraft.methods.dpo import Dpo, DpoConfig
-from redraft.methods.fit import FitConfig, fit
+from redraft.methods.fit import FitConfig, fit, next_round
 from redraft.testing import check_method
 
 KEY = Key(seed=41)
@@ -65,6 +65,7 @@ def slope(kind: str, *, variance: float) -> float:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_the_loss_begins_at_log_two(kind: str, reduction: str) -> None:
+    """Oracle C6, tolerance 1e-6."""
     backbone = gaussian(shape=(1, 2, 2), prediction=kind)
     pairs = pairs_of(backbone, [1.0, 0.9, 0.5, 1.0])
     loss = dpo(reduction=reduction).loss(pairs, context=context_of(backbone), key=KEY)
@@ -140,6 +141,60 @@ def test_it_reaches_the_tilted_gaussian(kind: str) -> None:
     result = fit(method, backbone, method.prepare(scored, key=KEY), config=config, key=KEY)
     assert 0.5 + result.state.policy["offset"].item() == pytest.approx(1.78, abs=1e-3)
     assert result.log[-1].parts["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pairs_of_its_own_pictures_lead_to_the_tilted_mean_of_a_quadratic_reward(kind: str) -> None:
+    """Oracle C1, quadratic reward -(x - 2)^2 / 2, from N(0.5, 0.64) and b = 0.5 to mean 1.3421; the variance stays.
+
+    The pairs are those of the present model, round after round, against the reference of the start. Reward and b are
+    taken small together (which leaves exp(r / b) as it is), so that choices are linear in the difference of rewards:
+    the odds of two pictures then say 2 less their middle, whose mean is the model's, as the optimum needs.
+    """
+    backbone, small = one_level(kind, mean=0.5, variance=0.64), 0.05
+    beta = small * 0.5 / (slope(kind, variance=0.64) ** 2 * 0.64)
+    method, state = dpo(beta=beta, choose="all_above_margin", temperature=1 / small), None
+    # Mid-quantiles in random groups of 4: a round has no sampling error in the mean, and none of its groups is special.
+    share = (torch.arange(512, dtype=torch.float64) + 0.5) / 512
+    normal = math.sqrt(2) * torch.erfinv(2 * share - 1)
+    for turn, rate in enumerate([0.05] * 30 + [0.01] * 20):
+        centre = 0.5 + (0.0 if state is None else state.policy["offset"].item())
+        latents = centre + 0.8 * normal[KEY.child("groups", turn).permutation(512)].view(-1, 1, 1, 1)
+        examples = method.prepare(quadratic(latents), key=KEY)
+        config = FitConfig(
+            steps=2, batch_size=768, learning_rate=rate, weight_decay=0.0, ema_decay=0.0, betas=(0.5, 0.9)
+        )
+        last = None if state is None else next_round(state, config=config)
+        state = fit(method, backbone, examples, config=config, key=KEY.child(turn), state=last).state
+    assert state is not None
+    # Steps of 0.01 end within one of them; the middles of 768 pairs of a round have a mean known to 0.02.
+    assert 0.5 + state.policy["offset"].item() == pytest.approx(1.3421, abs=0.03)
+
+
+def quadratic(latents: torch.Tensor) -> Scored:
+    batch = prompts_of(len(latents), gaussian())
+    return Scored(
+        prompts=batch.prompts,
+        conditioning=batch.conditioning,
+        rollout=Rollout(latents=latents, recipe=recipe_of(gaussian(), 4)),
+        reward=-((latents.flatten() - 2) ** 2) / 2,
+        group=torch.arange(len(latents)) // 4,
+    )
+
+
+def test_a_weight_counts_as_copies() -> None:
+    """Loss and gradient of weights 2 and 0 are those of the first pair alone."""
+    backbone = one_level("flow", mean=0.5, variance=0.64)
+    set_weights(backbone, offset=0.3)
+    pairs = pairs_of(backbone, [1.0, 0.7])
+    weighted = replace(pairs, weight=torch.tensor([2.0, 0.0]))
+    both, first = (
+        dpo(beta=11.0).loss(examples, context=context_of(backbone), key=KEY) for examples in (weighted, pairs.take([0]))
+    )
+    assert both.value.item() == pytest.approx(first.value.item(), rel=1e-9)
+    torch.testing.assert_close(gradient(both.value, backbone), gradient(first.value, backbone))
+    assert weighted.take([1, 0]).weight is not None
+    assert weighted.take([1, 0]).weight.tolist() == [0.0, 2.0]  # type: ignore[union-attr]
 
 
 def test_a_tie_pulls_to_the_reference_only() -> None:

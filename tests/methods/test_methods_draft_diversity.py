@@ -185,7 +185,7 @@ def test_conformance_and_messages() -> None:
 
 @pytest.mark.parametrize("prediction", ["epsilon", "flow"])
 def test_kl_stops_what_overshoots_without_it(prediction: str) -> None:
-    """Section 6.5 of the oracles: N(0.5, 0.64) tilted by exp(-(x - 2)^2 / 2 / 0.5) has mean 1.3421, variance 0.2807.
+    """Oracle C1 (section 6.5): N(0.5, 0.64) tilted by exp(-(x - 2)^2 / 2 / 0.5) has mean 1.3421, variance 0.2807.
 
     Without KL, DRaFT seeks the mode: all pictures become 2. With the KL of DRaFT+ it comes nearer to that law; not to
     it, because the squared distance of predictions is no KL of the pictures. The flow

@@ -14,7 +14,7 @@ from exact_parts import LatentReward, context_of, gaussian, gradient, prompts_of
 
 from redraft.core.keys import Key
 from redraft.core.protocols import MethodContext
-from redraft.core.records import Recipe
+from redraft.core.records import NoiseLevel, Recipe
 from redraft.diffusion.exact import ExactBackbone
 from redraft.diffusion.sample import sample
 from redraft.methods.draft import Draft, DraftConfig, lv_terms
@@ -96,6 +96,39 @@ def test_c4_smooth_reward_draws_give_nothing(backbone, recipe, clean, draws: int
     measured = by_draws(backbone, recipe, clean, smooth, draws).var() / by_method(backbone, recipe, smooth).var()
     assert 0.97 <= measured.item() <= 1.0
     assert measured.item() == pytest.approx(ratio, abs=0.01)
+
+
+class Flow:
+    """C3 and C4 for a rectified flow whose last noise is that of the oracle, after equal steps from sigma 1."""
+
+    recipe = Recipe(
+        levels=(
+            *(
+                NoiseLevel(alpha=1 - sigma, sigma=sigma, timestep=1000 * sigma)
+                for sigma in torch.linspace(1, 0.0412792, 50, dtype=torch.float64).tolist()
+            ),
+            NoiseLevel(alpha=1.0, sigma=0.0, timestep=0.0),
+        ),
+        dtype="float64",
+    )
+    backbone = gaussian(shape=(1, SIDE, SIDE), prediction="flow")
+
+    @classmethod
+    def ratio(cls, function, draws: int) -> float:
+        conditioning = prompts_of(1, cls.backbone).conditioning
+        clean = sample(cls.backbone, conditioning, recipe=cls.recipe, key=KEY.child("sample")).latents
+        base = by_method(cls.backbone, cls.recipe, function)
+        return (by_draws(cls.backbone, cls.recipe, clean, function, draws).var() / base.var()).item()
+
+
+@pytest.mark.parametrize(("draws", "ratio"), [(1, 1.0), (2, 0.50), (8, 0.127)])
+def test_c3_rough_reward_of_a_flow_model(draws: int, ratio: float) -> None:
+    assert Flow.ratio(rough, draws) == pytest.approx(ratio, rel=0.1)
+
+
+@pytest.mark.parametrize("draws", [1, 2, 8])
+def test_c4_smooth_reward_of_a_flow_model(draws: int) -> None:
+    assert 0.97 <= Flow.ratio(smooth, draws) <= 1.0
 
 
 def test_published_mean_gradients(backbone, recipe, clean) -> None:

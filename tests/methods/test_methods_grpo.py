@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from exact_parts import context_of, gaussian, gradient, prompts_of, scored_of, set_weights
-from policy_parts import KINDS, MODELS, LinearChain, learnt, painted, recipe_for, scored_chain, transitions_of
+from policy_parts import KINDS, MODELS, TILTED, LinearChain, learnt, painted, recipe_for, scored_chain, transitions_of
 
 from redraft.core.errors import ConfigError, UsageError
 from redraft.core.keys import Key
@@ -48,20 +48,15 @@ def test_policy_gradient_of_a_linear_chain(kind: str) -> None:
     assert estimate == pytest.approx(4.1611, abs=3 * error)
 
 
+@pytest.mark.parametrize("name", TILTED)
 @pytest.mark.parametrize("kind", ["v", "flow"])
-def test_it_reaches_the_tilted_gaussian(kind: str) -> None:
-    """Oracle C1, quadratic reward -(x - 2)^2 / 2, from N(0.5, 0.64) with b = 0.5 to mean 1.3421; the variance is the
-    kernel's and stays. The deviation of the rewards at the optimum is 0.6941, so b is a coefficient of 0.7203.
-
-    Standard error of the last rounds' gradient below 2.5 / 0.8 / sqrt(32768) = 0.017 (the noise times a reward of
-    deviation 1), slope of the objective there 1 / 0.6941 + 1.126 = 2.57: three of them are 0.02.
-    """
-    chain = LinearChain(prediction=kind, std=0.8, transitions=1, start=0.5)
-    away = 2 - 1.3421
-    deviation = math.sqrt((2 * 0.64**2 + 4 * away**2 * 0.64) / 4)
-    method = grpo(kl_coefficient=0.5 / deviation, clip_range=0.2)
-    theta = learnt(method, chain, lambda x: -((x - 2) ** 2) / 2, key=KEY)
-    assert 0.5 + theta == pytest.approx(1.3421, abs=0.02)
+def test_it_reaches_the_tilted_gaussian(kind: str, name: str) -> None:
+    """Oracle C1 from N(0.5, 0.64) with b = 0.5; the variance is the kernel's and stays. Advantages are rewards over
+    their deviation, so b is a coefficient of 0.5 over that of the optimum."""
+    tilted, chain = TILTED[name], LinearChain(prediction=kind, std=0.8, transitions=1, start=0.5)
+    method = grpo(kl_coefficient=0.5 / tilted.deviation, clip_range=0.2)
+    theta = learnt(method, chain, tilted.reward, key=KEY)
+    assert 0.5 + theta == pytest.approx(tilted.mean, abs=tilted.tolerance)
 
 
 @pytest.mark.parametrize(("kind", "kernel"), MODELS)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 import torch
-from exact_parts import gaussian, set_weights
+from exact_parts import gaussian, prompts_of, set_weights
 from policy_parts import MODELS, painted, recipe_for, transitions_of
 
 from redraft.core.errors import NumericsError, UsageError
 from redraft.core.keys import Key
+from redraft.core.protocols import MethodContext
 from redraft.core.records import Kernel, Recipe
+from redraft.core.tensors import Pairs, Parameters
+from redraft.diffusion.exact import ExactBackbone, Mixture
 from redraft.diffusion.levels import flow_levels
+from redraft.methods.dpo import Dpo, DpoConfig
+from redraft.methods.fit import FitConfig, fit
 from redraft.methods.preflight import (
     log_ratio_noise,
     require_clip_above_noise,
     require_group_size,
+    require_same_architecture,
     require_spread,
     require_stochastic,
     require_whole_batches,
@@ -32,6 +39,42 @@ def test_a_kernel_without_density_is_refused() -> None:
         require_stochastic(Recipe(levels=flow_levels(4)), method="grpo")
     with pytest.raises(UsageError, match=r"ddpo with kernel 'few_step' in 1 steps: .*2 steps or more"):
         require_stochastic(Recipe(levels=flow_levels(1), kernel=Kernel(name="few_step")), method="ddpo")
+
+
+class OtherReference(ExactBackbone):
+    """Its reference has the weights that a test names, all ones."""
+
+    shapes: Mapping[str, tuple[int, ...]] = {}
+
+    def reference(self) -> Parameters:
+        return {name: torch.ones(shape, dtype=torch.float64) for name, shape in self.shapes.items()}
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ({"offset": (1, 1, 1)}, r"2 weights do not fit, 'offset' first \(reference \(1, 1, 1\), trained none\)"),
+        ({}, r"1 weights do not fit, 'shift' first \(reference none, trained \(1, 1, 1\)\)"),
+        (
+            {"shift": (1, 2, 2)},
+            r"'shift' first \(reference \(1, 2, 2\), trained \(1, 1, 1\)\); take the reference from",
+        ),
+    ],
+)
+def test_a_reference_of_another_architecture_is_refused_before_a_step(
+    shapes: Mapping[str, tuple[int, ...]], message: str
+) -> None:
+    backbone = OtherReference(Mixture(), trains=("shift",))
+    backbone.shapes = shapes
+    pairs = Pairs(
+        preferred=torch.ones(2, 1, 1, 1).double(), rejected=torch.zeros(2, 1, 1, 1).double(),
+        conditioning=prompts_of(2, backbone).conditioning, probability=torch.ones(2),
+    )  # fmt: skip
+    method = Dpo.build(DpoConfig(), MethodContext(recipe=Recipe(levels=flow_levels(4)), reward=None))
+    with pytest.raises(UsageError, match=rf"the reference is of another architecture: .*{message}"):
+        fit(method, backbone, pairs, config=FitConfig(steps=1, batch_size=2), key=KEY)
+    assert backbone.trainable()["shift"].item() == 0.0
+    require_same_architecture({"a": torch.ones(2)}, trained={"a": torch.zeros(2)})
 
 
 def test_groups_of_one_are_refused() -> None:

@@ -143,6 +143,7 @@ def predictions(count: int = 5, captions: int = 4) -> tuple[torch.Tensor, torch.
 @pytest.mark.parametrize("temperature", [1e-6, 0.01, 0.1, 1.0, math.inf])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_weighted_shifts_sum_to_zero(temperature: float, reduction: str) -> None:
+    """C15, tolerance 1e-6."""
     slow, target, valid = predictions()
     valid[2, 1:] = False
     weight, shift = alignment_shift(slow, target, valid, temperature=temperature, reduction=reduction)
@@ -150,6 +151,18 @@ def test_weighted_shifts_sum_to_zero(temperature: float, reduction: str) -> None
     assert total.abs().max() <= 1e-6 * slow.abs().max()
     torch.testing.assert_close(weight.sum(dim=1), torch.ones(5).double())
     assert weight[2, 2:].tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v", "flow"])
+def test_one_caption_is_plain_denoising(prediction: Prediction) -> None:
+    """C15 through the method: with one picture a batch there is no other caption, so nothing is shifted."""
+    backbone = set_tokens(LinearTokens(prediction), randomised(LinearTokens(), 4))
+    examples, context = balanced(backbone, copies=1).take([0]), context_of(backbone)
+    found = method(gamma_plus=0.7, gamma_minus=0.3, negatives="in_batch").loss(examples, context=context, key=KEY)
+    plain = method(objective="plain", negatives="in_batch").loss(examples, context=context, key=KEY)
+    assert found.value.item() == pytest.approx(plain.value.item(), rel=1e-12)
+    slope, expected = gradient(found.value, backbone), gradient(plain.value, backbone)
+    torch.testing.assert_close(slope[POSITIVE_BANK], expected[POSITIVE_BANK])
 
 
 def test_one_caption_has_weight_one_and_no_shift() -> None:

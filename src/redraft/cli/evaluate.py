@@ -1,28 +1,60 @@
-"""`redraft evaluate` (one model on the suite) and `redraft compare` (two models, paired). They train nothing."""
+"""`redraft evaluate`: what its options mean. One model is examined in `examine`, several are ranked in `ranking`."""
 
 from __future__ import annotations
 
-import time
+import json
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from redraft.cli import options
+from redraft.cli.examine import Examination, examine
 from redraft.cli.options import DEFAULT_WORKSPACE, print_json
+from redraft.core import plugins
+from redraft.core.errors import UsageError
 from redraft.models.builtin import DEFAULT
 
 if TYPE_CHECKING:
-    from redraft.evaluation.examined import Examined
-    from redraft.loop.equipment import Equipment
-    from redraft.loop.examination import Paper
+    from redraft.cli.ranking import Wanted
 
-Which = Annotated[str, typer.Argument(help="champion, challenger, previous, base, or a checkpoint id.")]
-Examination = Annotated[int | None, typer.Option("--exam-prompts", help="Held-out prompts of the examination.")]
+Models = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[MODEL]...",
+        help="champion, challenger, previous, base, a checkpoint id, a base model, BASE@ALIAS, a folder of pictures.",
+    ),
+]
+Suite = Annotated[str | None, typer.Option("--suite", "-s", help="Benchmark: rank the models and write a page.")]
+Data = Annotated[Path | None, typer.Option("--data", help="Folder with the benchmark's prompts and judges.")]
+Judge = Annotated[str | None, typer.Option("--judge", help="Scorer that judges, where the suite lets one choose.")]
+Images = Annotated[int | None, typer.Option("--images-per-prompt", min=1, help="Pictures of each prompt.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Option of the suite, NAME=VALUE; repeatable.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder of the page and of the judged pictures.")]
+SelfTest = Annotated[bool, typer.Option("--self-test", help="Test judges and arithmetic on known inputs, then stop.")]
+Duels = Annotated[
+    float | None, typer.Option("--duels-needed", help="How many duels find this share of wins (0.55), then stop.")
+]
+Ties = Annotated[float, typer.Option("--ties", help="With --duels-needed: expected share of ties.")]
+Votes = Annotated[int, typer.Option("--votes-per-person", help="With --duels-needed: votes of each person.")]
+Alike = Annotated[float, typer.Option("--correlation", help="With --duels-needed: of the votes of one person.")]
 
 
 def evaluate(
-    checkpoint: Which = "champion",
+    models: Models = None,
+    suite: Suite = None,
+    data: Data = None,
+    judge: Judge = None,
+    images_per_prompt: Images = None,
+    set_: Set = None,
+    output: Output = Path("redraft-evaluation"),
+    self_test: SelfTest = False,
+    duels_needed: Duels = None,
+    ties: Ties = 0.0,
+    votes_per_person: Votes = 1,
+    correlation: Alike = 0.0,
     workspace: options.Workspace = DEFAULT_WORKSPACE,
     model: options.Model = None,
     prompts: options.Prompts = None,
@@ -32,157 +64,119 @@ def evaluate(
     seed: options.Seed = None,
     as_json: options.Json = False,
 ) -> None:
-    """Examine one model on held-out prompts: every score with a 95 % interval.
+    """Examine one model on held-out prompts, or rank several on a benchmark (--suite): every number with an interval.
 
-    Example: redraft evaluate base --model builtin:sd
+    Examples: redraft evaluate base --model builtin:sd
+
+    redraft evaluate --suite world builtin:sd builtin:sd3 champion
     """
-    began = time.monotonic()
-    equipment, paper = _open(model, prompts, exam_prompts, steps=steps, guidance=guidance, seed=seed)
-    examined, name = _examined(equipment, paper, checkpoint, workspace=workspace, seed=seed, quiet=as_json)
-    rows = _levels(examined)
-    result = {
-        "model": model or DEFAULT, "checkpoint": name, "suite": equipment.suite.name,
-        "prompts": len(paper.prompts), "seconds": time.monotonic() - began, "metrics": rows,
-    }  # fmt: skip
-    if as_json:
-        print_json(result)
+    names = list(models or [])
+    if duels_needed is not None:
+        _show_plan(duels_needed, ties=ties, votes=votes_per_person, correlation=correlation, seed=seed, as_json=as_json)
         return
-    typer.echo(f"{name}: {len(paper.prompts)} prompts, {len(paper.group)} pictures, {result['seconds']:.0f} s")
-    for metric, row in rows.items():
-        factor, unit = (100, " %") if row["unit"] == "share" else (1, "")
-        typer.echo(
-            f"  {metric:24} {factor * row['value']:8.4g}{unit}   "
-            f"({factor * row['low']:.4g} to {factor * row['high']:.4g}, n = {row['count']})"
-        )
+    if not (self_test or suite or len(names) > 1):
+        _refuse_suite_options(data=data, judge=judge, images=images_per_prompt, settings=set_)
+        name, base = _one_model(names, model)
+        examine(name, workspace, base, prompts, exam_prompts, steps=steps, guidance=guidance, seed=seed, quiet=as_json)
+        return
+    if exam_prompts is not None:
+        raise UsageError("--exam-prompts with a suite: its options are given by --set, as in --set prompts=64")
+    wanted = _wanted(suite, data=data, judge=judge, images=images_per_prompt, settings=set_, prompts=prompts, seed=seed)
+    if self_test:
+        from redraft.cli.ranking import self_tests
+
+        self_tests([suite] if suite else plugins.names("suite"), wanted, as_json=as_json)
+        return
+    from redraft.cli.contestants import Sampling
+    from redraft.cli.ranking import rank_models
+
+    rank_models(
+        names or ["champion"], wanted, base=model or DEFAULT, workspace=workspace, output=output,
+        sampling=Sampling(steps=steps, guidance_scale=guidance, seed=seed or 0),
+        command=shlex.join(["redraft", *sys.argv[1:]]), as_json=as_json,
+    )  # fmt: skip
 
 
-def compare(
-    incumbent: Which,
-    candidate: Which,
-    workspace: options.Workspace = DEFAULT_WORKSPACE,
-    model: options.Model = None,
-    prompts: options.Prompts = None,
-    exam_prompts: Examination = None,
-    steps: options.Steps = None,
-    guidance: options.Guidance = None,
-    seed: options.Seed = None,
-    as_json: options.Json = False,
-) -> None:
-    """Compare two models on the same prompts and the same noise, and say what the gate would decide.
+def _one_model(names: list[str], model: str | None) -> tuple[str, str | None]:
+    """Checkpoint and base of a single MODEL; a base model stands for itself as it was delivered.
 
-    Example: redraft compare base champion --model builtin:sd3
+    Raises UsageError when it names a base beside another --model, or a folder of pictures, which needs a suite.
     """
-    from redraft.cli.screen import ERRORS, measures_table
-    from redraft.core.keys import Key
-    from redraft.evaluation import gate
-    from redraft.evaluation.compare import compare as compare_examined
-    from redraft.evaluation.report import RunFacts, to_json
-    from redraft.loop.equipment import render_references
-    from redraft.loop.examination import reference_features
+    from redraft.cli.contestants import is_base
 
-    began = time.monotonic()
-    equipment, paper = _open(model, prompts, exam_prompts, steps=steps, guidance=guidance, seed=seed)
-    key = Key(seed=seed or 0).child("examination")
-    first, _ = _examined(equipment, paper, incumbent, workspace=workspace, seed=seed, quiet=as_json)
-    second, name = _examined(equipment, paper, candidate, workspace=workspace, seed=seed, quiet=as_json)
-    reference = None
-    if equipment.oracle is not None:
-        images = render_references(paper.prompts, count=equipment.config.examine.reference_pictures, key=key)
-        reference = reference_features(equipment.features, images)
-    report = compare_examined(first, second, key=key, suite=equipment.suite.name, reference_features=reference)
-    verdict = gate.decide(report)
-    seconds = time.monotonic() - began
-    if as_json:
-        facts = RunFacts(
-            run="", method="compare", model=model or DEFAULT, checkpoint=name, seed=seed or 0, seconds=seconds,
-            hardware="", command="",
-        )  # fmt: skip
-        print_json(to_json(report, verdict, facts))
-        return
-    ERRORS.print(measures_table(report, verdict))
-    for reason in verdict.reasons:
-        typer.echo(f"  · {reason}")
+    name = names[0] if names else "champion"
+    base, at, which = name.rpartition("@")
+    if at and is_base(base):
+        name = base
+    elif Path(name).is_dir() and not is_base(name):
+        raise UsageError(f"{name!r} is a folder of pictures: name the benchmark that they were made for with --suite")
+    if not is_base(name):
+        return name, model
+    if model is not None and model != name:
+        raise UsageError(f"MODEL {name} with --model {model}: both name a base model; give one")
+    return (which if at else "base"), name
 
 
-def _open(
-    model: str | None,
-    prompts: Path | None,
-    exam_prompts: int | None,
+def _refuse_suite_options(*, data: Path | None, judge: str | None, images: int | None, settings: Any) -> None:
+    given = {"--data": data, "--judge": judge, "--images-per-prompt": images, "--set": settings}
+    for name, value in given.items():
+        if value:
+            raise UsageError(
+                f"{name} without --suite: it belongs to a benchmark; add --suite, for example --suite world"
+            )
+
+
+def _wanted(
+    suite: str | None,
     *,
-    steps: int | None,
-    guidance: float | None,
+    data: Path | None,
+    judge: str | None,
+    images: int | None,
+    settings: list[str] | None,
+    prompts: Path | None,
     seed: int | None,
-) -> tuple[Equipment, Paper]:
-    from redraft.cli.factory import PluginFactory
-    from redraft.core.keys import Key
-    from redraft.loop.equipment import equip
-    from redraft.loop.examination import set_paper
+) -> Wanted:
+    from redraft.cli.ranking import Wanted
     from redraft.prompts.corpora import read_prompts
 
-    given: dict[str, Any] = {
-        "model": model, "sampling": {"steps": steps, "guidance_scale": guidance}, "examine": {"prompts": exam_prompts},
-    }  # fmt: skip
-    config = options.run_config({}, given=given, source="the command line")
-    texts = None if prompts is None else read_prompts(prompts)
-    equipment = equip(config, PluginFactory(), prompts=texts)
-    return equipment, set_paper(equipment, key=Key(seed=seed or 0).child("examination"))
+    values: dict[str, Any] = {}
+    for text in settings or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or name.strip() in values:
+            raise UsageError(f"--set {text}: write NAME=VALUE, each name once, for example --set prompts=64")
+        values[name.strip()] = _value(value.strip())
+    values |= {"judge": judge} if judge is not None else {}
+    values |= {"images_per_prompt": images} if images is not None else {}
+    texts = () if prompts is None else read_prompts(prompts)
+    name = suite or ("prompts" if texts else "world")
+    return Wanted(suite=name, options=values, data="" if data is None else str(data), prompts=texts, seed=seed or 0)
 
 
-def _examined(
-    equipment: Equipment, paper: Paper, checkpoint: str, *, workspace: Path, seed: int | None, quiet: bool
-) -> tuple[Examined, str]:
-    """Paint and mark one model's pictures."""
-    from redraft.cli.generate import open_model
-    from redraft.cli.screen import Screen
+def _value(text: str) -> Any:
+    """A number, list or truth value as JSON writes it; any other text stands for itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _show_plan(share: float, *, ties: float, votes: int, correlation: float, seed: int | None, as_json: bool) -> None:
     from redraft.core.keys import Key
-    from redraft.loop.examination import mark, paint_paper
-    from redraft.store.workspace import Workspace
+    from redraft.evaluation.power import plan
 
-    with Workspace.open(workspace) as space:
-        backbone, name = open_model(space, equipment.config.model, checkpoint=checkpoint)
-    with Screen(quiet=quiet) as screen:
-        screen.stage("examine", name)
-        key = Key(seed=seed or 0).child("examination")
-        from dataclasses import replace
-
-        painted = paint_paper(
-            replace(equipment, backbone=backbone), paper, parameters=None, key=key, on_batch=screen.progress
-        )
-        screen.stage("judge", f"{len(paper.group)} pictures by all examiners")
-        return mark(equipment, paper, painted, model=name, reward=None), name
-
-
-def _levels(examined: Examined) -> dict[str, dict[str, float | str | int]]:
-    """Every score of one model with its own interval: over prompts, tasks counting alike for the oracle's total."""
-    import numpy as np
-
-    from redraft.evaluation.metrics import mean_of_task_means, task_means
-    from redraft.evaluation.statistics import mean_interval
-    from redraft.world import TAIL_TASKS
-
-    rows: dict[str, dict[str, float | str | int]] = {}
-    if examined.verdicts is not None:
-        per_prompt = examined.per_prompt(examined.verdicts, mask=examined.judged)
-        tasks = np.asarray(examined.tasks)
-        core = np.isfinite(per_prompt) & ~np.isin(tasks, TAIL_TASKS)
-        whole = mean_interval(per_prompt[core])
-        value = mean_of_task_means(task_means(per_prompt[core], list(tasks[core])))
-        rows["oracle"] = {
-            "value": value, "low": value - (whole.value - whole.low), "high": value + (whole.high - whole.value),
-            "count": int(core.sum()), "unit": "share",
-        }  # fmt: skip
-        for task in dict.fromkeys(examined.tasks):
-            values = per_prompt[(tasks == task) & np.isfinite(per_prompt)]
-            if len(values) > 1:  # an interval needs two
-                rows[f"oracle/{task}"] = _row(values, "share")
-    for head in examined.heads:
-        values = examined.per_prompt(head.values, mask=head.mask)
-        rows[head.name] = _row(values[np.isfinite(values)], head.unit)
-    return rows
-
-
-def _row(values: Any, unit: str) -> dict[str, float | str | int]:
-    from redraft.evaluation.statistics import mean_interval
-
-    interval = mean_interval(values)
-    return {"value": interval.value, "low": interval.low, "high": interval.high, "count": len(values), "unit": unit}
+    found = plan(share, key=Key(seed=seed or 0), ties=ties, votes_per_person=votes, correlation=correlation)
+    if as_json:
+        print_json(vars(found))
+        return
+    typer.echo(
+        f"To find a model that wins {100 * found.share:.1f} % of the decided duels ({100 * found.ties:.0f} % ties), "
+        f"with {100 * found.power:.0f} % power and {100 * (1 - found.level):.0f} % false alarms:"
+    )
+    typer.echo(f"  looked at once, at the end: {found.fixed:,} duels by {found.people:,} people")
+    if found.anytime is None:
+        typer.echo("  watched as they come:       more than 4,000 people, one duel each")
+        return
+    typer.echo(
+        f"  watched as they come:       {found.anytime:,} people, one duel each (half of such studies end by "
+        f"{found.median:,})"
+    )

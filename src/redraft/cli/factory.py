@@ -4,6 +4,7 @@ build the same ones.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -11,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from redraft.core import plugins
-from redraft.core.config import build
-from redraft.core.errors import unknown_name
+from redraft.core.config import Config, build
+from redraft.core.errors import DamagedError, unknown_name
 from redraft.core.protocols import Method, MethodContext, ModelContext, Scorer, TrainableBackbone
 
 BUILTIN_SCORERS = {
@@ -25,6 +26,14 @@ BUILTIN_SCORERS = {
     "classifier-target": ("classifier-target", "clip"),
 }
 """Scorer name -> (plug-in, folder under redraft/builtin): what ships with the package."""
+
+
+class Place(Config):
+    """What every table [scorers.NAME] may say beside the scorer's own options."""
+
+    plugin: str = ""
+    folder: str = ""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +52,22 @@ class PluginFactory:
         return open_backbone(name, device=self.device, dtype=self.dtype)
 
     def scorer(self, name: str) -> Scorer:
-        """The scorer called `name`, or the one at the folder `name` (a CLIPModel folder, or a fitted reward)."""
+        """The scorer called `name`, or the one at the folder `name` (released weights, a CLIPModel, a fitted reward).
+
+        In any table [scorers.NAME], `folder` says where the weights are, `plugin` which scorer NAME is, and `dtype`
+        in which number format it computes.
+        """
+        place = self._place(name)
+        if place.plugin or place.folder:
+            usual = BUILTIN_SCORERS.get(name, (name, ""))[0]
+            return self._scorer(place.plugin or usual, name, folder=place.folder)
         if name in BUILTIN_SCORERS:
             plugin, part = BUILTIN_SCORERS[name]
             return self._scorer(plugin, name, folder=_packaged(part))
         if name in plugins.names("scorer"):
             return self._scorer(name, name, folder="")
         if Path(name).is_dir():
-            plugin = "fitted" if (Path(name) / "card.json").is_file() else "clip"
-            return self._scorer(plugin, name, folder=name)
+            return self._scorer(_plugin_of(Path(name)), name, folder=name)
         raise unknown_name("scorer", name, {*plugins.names("scorer"), *BUILTIN_SCORERS})
 
     def _scorer(self, plugin: str, name: str, *, folder: str) -> Scorer:
@@ -59,9 +75,15 @@ class PluginFactory:
         values: dict[str, Any] = {"name": name} if "name" in chosen.Config.model_fields else {}
         if plugin == "fitted":
             values["clip"] = _packaged("clip")
-        config = build(chosen.Config, {**values, **self.scorers.get(name, {})}, source=f"[scorers.{name}]")
-        scorer: Scorer = chosen.build(config, ModelContext(folder=folder, device=self.device))
+        options = {key: value for key, value in self.scorers.get(name, {}).items() if key not in Place.model_fields}
+        config = build(chosen.Config, {**values, **options}, source=f"[scorers.{name}]")
+        context = ModelContext(folder=folder, device=self.device, dtype=self._place(name).dtype)
+        scorer: Scorer = chosen.build(config, context)
         return scorer
+
+    def _place(self, name: str) -> Place:
+        table = {key: value for key, value in self.scorers.get(name, {}).items() if key in Place.model_fields}
+        return build(Place, table, source=f"[scorers.{name}]")
 
     def method(self, name: str, *, context: MethodContext) -> Method:
         """The method or preset called `name`, with the options of its table."""
@@ -73,8 +95,12 @@ class PluginFactory:
 
     def method_needs(self, name: str) -> str:
         """What the method trains on: "prompts", "scored" or "logged"."""
+        return str(self.method_plugin(name).needs)
+
+    def method_plugin(self, name: str) -> Any:
+        """The class of the method or preset called `name`."""
         plugin, _ = self._resolved(name)
-        return str(plugins.load("method", plugin).needs)
+        return plugins.load("method", plugin)
 
     def _resolved(self, name: str) -> tuple[str, Mapping[str, Any]]:
         from redraft.methods.presets import PRESETS
@@ -84,6 +110,26 @@ class PluginFactory:
         if name in plugins.names("method"):
             return name, {}
         raise unknown_name("method", name, {*plugins.names("method"), *PRESETS})
+
+
+def _plugin_of(folder: Path) -> str:
+    """Which scorer reads a folder that was given as a reward."""
+    from redraft.rewards.released_files import recognise
+
+    return recognise(folder) or (_kind_of(folder / "card.json") if (folder / "card.json").is_file() else "clip")
+
+
+def _kind_of(card: Path) -> str:
+    """Which of our own rewards wrote a card; those of heads name no kind."""
+    try:
+        kind = json.loads(card.read_text(encoding="utf-8")).get("kind", "fitted")
+    except (ValueError, AttributeError) as error:
+        raise DamagedError(f"{str(card)!r} is not a JSON object ({error}): fit the reward again") from error
+    if kind not in plugins.names("scorer"):
+        raise DamagedError(
+            f"{str(card)!r} names the kind {kind!r}, which is no scorer: was it written by a newer version?"
+        )
+    return str(kind)
 
 
 def _packaged(part: str) -> str:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from redraft.cli import options
+from redraft.cli import adapting, options
 from redraft.cli.options import DEFAULT_WORKSPACE, print_json
 from redraft.core.errors import UsageError
 from redraft.models.builtin import DEFAULT
 
 if TYPE_CHECKING:
+    from redraft.cli.adapting import AdapterUse
     from redraft.core.keys import Key
     from redraft.core.records import Prompt, Recipe
     from redraft.loop.enhancing import EnhancedPictures
@@ -48,6 +49,10 @@ def generate(
     steps: options.Steps = None,
     guidance: options.Guidance = None,
     seed: options.Seed = None,
+    lora_scale: adapting.Scale = 1.0,
+    mix: adapting.Mix = None,
+    lora_start: adapting.Start = None,
+    lora_stop: adapting.Stop = None,
     enhance: Enhance = None,
     reward: Reward = None,
     settings: Settings = None,
@@ -64,14 +69,15 @@ def generate(
     from redraft.store.workspace import Workspace
 
     every = repeated(_wanted(texts, prompts), count)
+    use = adapting.adapter_use(scale=lora_scale, mix=mix or [], start=lora_start, stop=lora_stop, enhance=enhance)
     enhancement = _enhancement(enhance, reward=reward, settings=settings or [], device=device)
     made = None
     with Workspace.open(workspace) as space:
-        backbone, name = open_model(space, model or DEFAULT, checkpoint=checkpoint, device=device)
+        backbone, name = open_model(space, model or DEFAULT, checkpoint=checkpoint, device=device, use=use)
         recipe = backbone.default_recipe(steps=steps, guidance_scale=guidance)
         key = Key(seed=seed or 0).child("generate")
         if enhancement is None:
-            painted = paint(backbone, every, recipe=recipe, key=key, batch=BATCH)
+            painted = paint(backbone, every, recipe=recipe, key=key, batch=BATCH, adapted=use.steps)
         else:
             made = enhancement.paint(backbone, every, recipe=recipe, key=key, quiet=as_json)
             painted = made.painted
@@ -194,29 +200,45 @@ def _show(facts: dict[str, Any]) -> None:
 
 
 def open_model(
-    workspace: Workspace, model: str, *, checkpoint: str | None, device: str = "cpu"
+    workspace: Workspace,
+    model: str,
+    *,
+    checkpoint: str | None,
+    device: str = "cpu",
+    use: AdapterUse | None = None,
 ) -> tuple[PipelineBackbone, str]:
-    """The backbone of `model` with the weights of an alias or checkpoint; also what to call it.
+    """The backbone of `model` with the weights of an alias or checkpoint, used as `use` says; also what to call them.
 
-    Raises UnknownNameError for a checkpoint that does not exist, UsageError for one of another base.
+    Raises UnknownNameError for a checkpoint that does not exist, UsageError for one of another base, or a `use` of
+    trained weights where there are none.
     """
     from redraft.cli.factory import PluginFactory
-    from redraft.models.checkpoints import decode
 
     backbone: Any = PluginFactory(device=device).backbone(model)
+    found = _checkpoint_id(workspace, backbone.base, checkpoint)
+    if use is not None:
+        return backbone, use.load(backbone, workspace, checkpoint=found)
+    if not found:
+        return backbone, backbone.base
+    from redraft.models.checkpoints import decode
+
+    backbone.load_weights(decode(workspace.checkpoints.read(found)))
+    return backbone, found[:12]
+
+
+def _checkpoint_id(workspace: Workspace, base: str, checkpoint: str | None) -> str:
+    """The id that an alias or the beginning of an id stands for; "" for the base."""
     wanted = checkpoint or "champion"
     if wanted == "base":
-        return backbone, backbone.base
+        return ""
     if wanted in ("champion", "challenger", "previous"):
-        live = workspace.aliases.current(backbone.base, cast("Alias", wanted))
+        live = workspace.aliases.current(base, cast("Alias", wanted))
         if live is None or not live.checkpoint:
             if checkpoint in ("challenger", "previous"):
-                raise UsageError(f"{backbone.base} has no {checkpoint} in this workspace: see `redraft models list`")
-            return backbone, backbone.base
+                raise UsageError(f"{base} has no {checkpoint} in this workspace: see `redraft models list`")
+            return ""
         wanted = live.checkpoint
-    record = workspace.checkpoints.get(wanted)
-    backbone.load_weights(decode(workspace.checkpoints.read(record.id)))
-    return backbone, record.id[:12]
+    return workspace.checkpoints.get(wanted).id
 
 
 def png_of(pixels: Any) -> bytes:

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from redraft import __version__
-from redraft.cli import doctor, evaluate, generate, improve, models, prompts, reproduce, runs
+from redraft.cli import doctor, evaluate, examine, feedback, generate, improve, models, prompts, reproduce, reward, runs
 from redraft.core.errors import RedraftError
 
 app = typer.Typer(
@@ -22,11 +22,13 @@ app.command("improve")(improve.improve)
 app.command("train")(improve.train)
 app.command("generate")(generate.generate)
 app.command("evaluate")(evaluate.evaluate)
-app.command("compare")(evaluate.compare)
+app.command("compare")(examine.compare)
 app.command("reproduce")(reproduce.reproduce)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(prompts.app, name="prompts")
+app.add_typer(reward.app, name="reward")
+app.add_typer(feedback.app, name="feedback")
 app.add_typer(runs.app, name="runs")
 
 
@@ -56,7 +58,9 @@ def run() -> None:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        typer.echo("interrupted: go on with `redraft improve --resume`", err=True)
+        typer.echo(
+            "interrupted: `redraft runs list` names the run, `redraft runs resume NAME` goes on with it", err=True
+        )
         sys.exit(130)
 
 

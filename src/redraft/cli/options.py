@@ -75,9 +75,12 @@ def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_config(file: Mapping[str, Any], *, given: Mapping[str, Any], source: str) -> RunConfig:
-    """The resolved configuration: the house's recipe for the method, the file, the command line, in this order."""
+    """The resolved configuration: the house's recipe or a preset's published loop, the file, the command line, in this
+    order.
+    """
     from redraft.core.config import build
     from redraft.loop.config import RunConfig
+    from redraft.loop.published import PUBLISHED
     from redraft.loop.recipes import recipe_for
 
     chosen = merged(file, given)
@@ -85,7 +88,8 @@ def run_config(file: Mapping[str, Any], *, given: Mapping[str, Any], source: str
     model, method = chosen.get("model", defaults.model), chosen.get("method", defaults.method)
     if not isinstance(model, str) or not isinstance(method, str):
         raise ConfigError(f"{source}: model = {model!r}, method = {method!r}: both must be text")
-    return build(RunConfig, merged(recipe_for(model, method), chosen), source=source)
+    loop = PUBLISHED.get(method) or recipe_for(model, method)
+    return build(RunConfig, merged(loop, chosen), source=source)
 
 
 def parse_rewards(texts: Sequence[str] | None) -> dict[str, float] | None:

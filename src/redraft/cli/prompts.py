@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from redraft.cli import options
+from redraft.cli import options, prompts_show
 from redraft.cli.options import print_json
 from redraft.core.errors import StorageError, UsageError
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from redraft.prompts.provenance import Built
 
 app = typer.Typer(help="Prompts to train on and to examine with.", no_args_is_help=True)
+app.command("show")(prompts_show.show)
 
 Files = Annotated[
     list[str] | None,

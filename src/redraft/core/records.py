@@ -147,7 +147,8 @@ class Measure:
     """One row of a report: a metric of incumbent and candidate with a 95 % interval of the paired difference.
 
     `good` is +1 when higher is better, -1 when lower is. `scale` is the incumbent's standard deviation over
-    pictures (0 where it makes no sense), the unit of non-inferiority rules.
+    pictures (0 where it makes no sense), the unit of non-inferiority rules. `independent` is False for a scorer that
+    sees pictures by the same network as the trained reward: a loss there counts, a gain proves nothing.
     """
 
     name: str
@@ -162,6 +163,7 @@ class Measure:
     good: Literal[1, -1] = 1
     scale: float = 0.0
     note: str = ""
+    independent: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -233,12 +233,14 @@ class Pairs:
     """Clean latents B,C,H,W of two pictures of one prompt, and how likely `preferred` is the better one.
 
     probability B in 0.5..1: 1 for a clear choice, 0.5 for a tie.
+    weight B above 0: how much each pair counts, such as an inverse propensity; None: all alike.
     """
 
     preferred: torch.Tensor
     rejected: torch.Tensor
     conditioning: Conditioning
     probability: torch.Tensor
+    weight: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.preferred.shape[0])
@@ -251,6 +253,7 @@ class Pairs:
             rejected=self.rejected[index],
             conditioning=self.conditioning.take(index),
             probability=self.probability[index],
+            weight=None if self.weight is None else self.weight[index],
         )
 
 

@@ -1,14 +1,14 @@
-"""What one round trains on, made by the present model: prompts, scored pictures, logged pictures, or captioned renders.
+"""What one round trains on: prompts, pictures that the present model painted and the reward scored, captioned renders,
+or pairs that people chose.
 
 Not the training and not the reward itself. Each part is a stage of the journal, so it can be resumed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 
 from redraft.core.errors import UsageError
@@ -18,7 +18,6 @@ from redraft.core.records import Prompt, Recipe
 from redraft.core.tensors import (
     Captioned,
     Examples,
-    Images,
     LoggedRollout,
     PromptBatch,
     Rollout,
@@ -31,18 +30,25 @@ from redraft.loop.journal import Journal, Packed, digest_of
 from redraft.loop.judging import judge
 from redraft.loop.observer import Observer
 from redraft.loop.painting import Painted, paint, paint_logged, repeated
+from redraft.loop.pairs import peoples_pairs, require_takes_pairs
+from redraft.loop.renders import false_captions, render_latents
+from redraft.loop.selection import chosen_by_hand, require_selectable
 from redraft.methods.fit import FitState
 from redraft.methods.preflight import log_ratio_noise, require_clip_above_noise, require_whole_batches
+from redraft.methods.round_prompts import prompts_of_round
+
+POOL = 4
+"""Prompts drawn for each that is needed where rounds share none: a draw repeats texts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Collected:
-    """Examples of a round, the hashes they depend on, how many pictures were painted, and their mean reward (None: no
-    reward was asked)."""
+    """Examples of a round, the hashes they depend on, how many pictures were painted (None: the method paints them in
+    its loss), and their mean reward (None: no reward was asked)."""
 
     examples: Examples
     digests: dict[str, str]
-    painted: int = 0
+    painted: int | None = None
     mean_reward: float | None = None
 
 
@@ -61,27 +67,82 @@ class Collector:
 
         Raises UsageError for captioned pictures outside the picture world, and what method and reward raise.
         """
-        prompts = self.equipment.suite.training_prompts(key.child("prompts"), self.equipment.config.collect.prompts)
+        if self.equipment.config.pairs is not None:
+            return self._peoples(self.equipment.config.pairs, inputs=inputs)
+        prompts = self._prompts(number, key=key)
         names = {"prompts": digest_of([prompt.text for prompt in prompts])}
         inputs = {**inputs, **names}
         if self.method.needs == "prompts":
-            examples: Examples = PromptBatch(prompts=prompts, conditioning=self.equipment.backbone.encode(prompts))
-            return Collected(examples=examples, digests=names)
+            batch, digests = self._prompted(number, prompts, key=key, inputs=inputs)
+            return Collected(examples=batch, digests=names | digests)
         if self.method.needs == "captioned":
             captioned, digest = self._captioned(number, prompts, key=key, inputs=inputs)
             return Collected(examples=captioned, digests={**names, "collect": digest}, painted=len(captioned))
         if self.method.needs == "logged":
             self._require_whole_batches(len(prompts))
         scored, digests = self._scored(number, prompts, state=state, key=key, inputs=inputs)
-        examples = self.method.prepare(scored, key=key.child("prepare"))
+        examples, chosen = self._prepared(number, scored, digests=digests, key=key)
         if isinstance(examples, Transitions):
             self._require_clip_above_noise(examples, state=state)
         return Collected(
             examples=examples,
-            digests=names | digests,
+            digests=names | digests | chosen,
             painted=len(scored.prompts),
             mean_reward=float(scored.reward.mean()),
         )
+
+    def _prompts(self, number: int, *, key: Key) -> tuple[Prompt, ...]:
+        """Those of this round; with `collect.disjoint` a part of one pool, of which every round has its own."""
+        suite, config = self.equipment.suite, self.equipment.config
+        count = config.collect.prompts
+        if not config.collect.disjoint:
+            return suite.training_prompts(key.child("prompts"), count)
+        shared = Key(seed=key.seed).child("prompt pool")
+        pool = suite.training_prompts(shared, POOL * config.rounds * count)
+        return prompts_of_round(pool, number=number, count=count, key=shared)
+
+    def _peoples(self, source: str, *, inputs: dict[str, str]) -> Collected:
+        """The same pairs in every round, so they depend on what every round depends on."""
+        require_takes_pairs(self.method, name=self.equipment.config.method)
+        fixed = {name: value for name, value in inputs.items() if name != "round"}
+        pairs, digest = peoples_pairs(
+            source, backbone=self.equipment.backbone, journal=self.journal, observer=self.observer, inputs=fixed
+        )
+        return Collected(examples=pairs, digests={"pairs": digest}, painted=0)
+
+    def _prompted(
+        self, number: int, prompts: tuple[Prompt, ...], *, key: Key, inputs: dict[str, str]
+    ) -> tuple[PromptBatch, dict[str, str]]:
+        """Prompts; with a render of each where the world can give one and the method goes on pre-training."""
+        backbone = self.equipment.backbone
+        batch = PromptBatch(prompts=prompts, conditioning=backbone.encode(prompts))
+        if self.equipment.oracle is None or not getattr(self.method, "wants_pictures", False):
+            return batch, {}
+
+        def draw() -> Packed:
+            self.observer.stage("collect", f"{len(prompts)} renders to go on pre-training on")
+            return Packed(tensors={"latents": render_latents(prompts, backbone=backbone, key=key)}, facts={})
+
+        made, digest = self.journal.stage(f"round-{number}-collect", draw, inputs=inputs)
+        device = next(iter(batch.conditioning.positive.values())).device
+        return replace(batch, pictures=made.tensors["latents"].to(device)), {"collect": digest}
+
+    def _prepared(
+        self, number: int, scored: Scored, *, digests: dict[str, str], key: Key
+    ) -> tuple[Examples, dict[str, str]]:
+        """The method's examples of scored pictures; of those that a person chose, if the run has a selection."""
+        method: Any = self.method
+        selection = self.equipment.config.selection
+        if selection is None:
+            return method.prepare(scored, key=key.child("prepare")), {}
+        require_selectable(method, name=self.equipment.config.method)
+        pixels = self.journal.recall(f"round-{number}-collect").tensors["pixels"]
+        rows, digest = chosen_by_hand(
+            method, scored, pixels=pixels, source=selection, number=number, journal=self.journal, digests=digests,
+            key=key.child("prepare"),
+        )  # fmt: skip
+        self.observer.note(f"round {number + 1}: {len(rows)} pictures were chosen by hand")
+        return method.weighted(scored, rows=rows), {"select": digest}
 
     def _require_whole_batches(self, prompts: int) -> None:
         """Before anything is painted: a policy gradient needs groups and batches without a rest."""
@@ -175,27 +236,14 @@ class Collector:
                 f"{equipment.config.method} trains on pictures with true captions, and these prompts are not of the "
                 "picture world, so there are none: leave --prompts out, or use a method that paints its own pictures"
             )
-        from redraft.world import parse, text_of
-        from redraft.world.negatives import hard_negatives
-        from redraft.world.render import render
-
         every = repeated(prompts, options.pictures_per_prompt)
-        rng = np.random.default_rng(key.child("renders").entropy)
 
         def draw() -> Packed:
             self.observer.stage("collect", f"{len(every)} renders with captions")
-            pictures = np.stack([render(parse(prompt.text), rng) for prompt in every])
-            pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2)
-            latents = equipment.backbone.encode_images(Images(pixels=pixels.float() / 255))
-            return Packed(tensors={"latents": latents}, facts={})
+            return Packed(tensors={"latents": render_latents(every, backbone=equipment.backbone, key=key)}, facts={})
 
         made, digest = self.journal.stage(f"round-{number}-collect", draw, inputs=inputs)
-        false_rng = np.random.default_rng(key.child("false captions").entropy)
-        false = [
-            Prompt(text=text_of(request))
-            for prompt in every
-            for request in hard_negatives(parse(prompt.text), false_rng, count=options.false_captions)
-        ]
+        false = false_captions(every, count=options.false_captions, key=key)
         conditioning = equipment.backbone.encode(every)
         captioned = Captioned(
             latents=made.tensors["latents"].to(next(iter(conditioning.positive.values())).device),

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from redraft.core.config import Config
 from redraft.evaluation.gate import GatePolicy
 from redraft.evaluation.tripwires import Tripwires
+from redraft.methods.collapse import CollapseRules
 from redraft.methods.fit_config import FitConfig
 from redraft.models.builtin import DEFAULT as DEFAULT_MODEL
 from redraft.rewards.fit_config import RewardFitConfig
@@ -31,6 +32,9 @@ class Collect(Config):
     prompts: int = Field(default=128, ge=1, description="prompts a round")
     pictures_per_prompt: int = Field(default=8, ge=1, description="pictures of each prompt: the size of a group")
     guidance_scale: float | None = Field(default=None, description="guidance while collecting; None: as in sampling")
+    disjoint: bool = Field(
+        default=False, description="no prompt in two rounds; the prompts must suffice for all rounds"
+    )
     false_captions: int = Field(default=3, ge=0, description="false captions of a picture (soft tokens)")
 
 
@@ -55,6 +59,19 @@ class Ratings(Config):
     raters: int = Field(default=3, ge=1, description="simulated raters of each picture")
     clip: str = Field(default="clip", description="CLIP scorer whose features the reward reads")
     fit: RewardFitConfig = RewardFitConfig(tune_layers=2)
+
+
+class Facets(Config):
+    """Six facets of one scorer as the reward: five weighed, safety as a constraint."""
+
+    scorer: str = Field(description="the scorer that judges the facets: oracle, or a learned one")
+    weights: dict[str, float] | None = Field(
+        default=None, description="of the five facets of quality; None: one fifth each"
+    )
+    least_safety: float = Field(default=0.5, gt=0, le=1, description="below it a picture is punished")
+    strength: float | None = Field(
+        default=None, gt=0, description="of that punishment; None: enough that no quality makes up for it"
+    )
 
 
 class Examine(Config):
@@ -93,7 +110,12 @@ class RunConfig(Config):
         default_factory=dict,
         description="scorers trained on, with weights; empty: the oracle, or fitted ratings where gradients are needed",
     )
+    facets: Facets | None = Field(default=None, description="instead of `reward`: six facets, safety as a constraint")
     prompts: str | None = Field(default=None, description="a prompts file; None: the picture world")
+    pairs: str | None = Field(
+        default=None, description="what people chose: a JSONL file, a folder of picture pairs, or 'answers'"
+    )
+    selection: str | None = Field(default=None, description="a file with the pictures that a person keeps of a round")
     seed: int = Field(default=0, ge=0)
     rounds: int = Field(default=3, ge=1, description="rounds of collect, judge, prepare and train")
     sampling: Sampling = Sampling()
@@ -104,6 +126,15 @@ class RunConfig(Config):
     examine: Examine = Examine()
     probes: Probes = Probes()
     tripwires: Tripwires = Tripwires()
+    collapse: CollapseRules = CollapseRules()
     gate: GatePolicy = GatePolicy()
     device: str = "cpu"
     promote: bool = Field(default=True, description="move the champion alias when the gate says promote")
+
+    @model_validator(mode="after")
+    def _one_source_of_examples(self) -> RunConfig:
+        if self.facets is not None and self.reward:
+            raise ValueError(f"facets of {self.facets.scorer!r} and reward {', '.join(self.reward)}: give one of them")
+        if self.pairs is not None and self.selection is not None:
+            raise ValueError("pairs and selection: pairs are chosen already, so give one of them")
+        return self

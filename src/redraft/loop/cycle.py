@@ -26,18 +26,23 @@ from redraft.core.tensors import Images, Parameters
 from redraft.evaluation import gate
 from redraft.evaluation.compare import compare
 from redraft.evaluation.examined import Examined
+from redraft.loop.best_round import RoundWatch
 from redraft.loop.config import RunConfig
 from redraft.loop.equipment import Equipment, equip, render_references
 from redraft.loop.examination import Paper, mark, paint_paper, reference_features, set_paper
+from redraft.loop.independence import require_independent_watch
 from redraft.loop.journal import Clock, Journal, Packed, digest_of
 from redraft.loop.observer import Observer
 from redraft.loop.painting import Painted
 from redraft.loop.probing import Prober
-from redraft.loop.rating import blended_reward, fitted_reward
+from redraft.loop.rating import blended_reward, facet_reward, fitted_reward
 from redraft.loop.rounds import Rounds, Trained, painting_with
 from redraft.methods.fit import begin
 from redraft.models.checkpoints import decode, encode
 from redraft.store.workspace import Workspace
+
+PAIRS = "pairs"
+"""What Outcome.reward says when people's choices were trained on, and no reward."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,16 +128,24 @@ class Cycle:
             "equipment": equipment, "journal": journal, "incumbent": incumbent, "inputs": inputs,
             "key": key.child("reward"), "observer": self.observer,
         }  # fmt: skip
+        if self.config.facets is not None:
+            return facet_reward(self.config.facets, self.factory, **parts)
         if self.config.reward:
             return blended_reward(self.config.reward, self.factory, **parts)
         if self.factory.method_needs(self.config.method) == "prompts":
             return fitted_reward(self.factory, **parts)
+        if self.config.pairs is not None:
+            return equipment.oracle or equipment.heldout  # to watch by: pairs need no reward
         if equipment.oracle is None:
             raise UsageError(
                 "no reward was given, and the oracle cannot read these prompts (they are not of the picture world): "
                 "name one, for example --reward clip"
             )
         return equipment.oracle
+
+    def _trains_on_reward(self) -> bool:
+        """With pairs of people there is a reward to watch by only."""
+        return self.config.pairs is None
 
     def _improve(
         self,
@@ -145,15 +158,20 @@ class Cycle:
         key: Key,
     ) -> tuple[Trained, ...]:
         context = MethodContext(recipe=equipment.recipe, reward=reward, noise_level=equipment.backbone.noise_level)
+        method = self.factory.method(self.config.method, context=context)
         rounds = Rounds(
             equipment=equipment,
             journal=journal,
-            method=self.factory.method(self.config.method, context=context),
+            method=method,
             reward=reward,
             observer=self.observer,
             key=key,
         )
+        if self._trains_on_reward() and self.config.probes.every:
+            require_independent_watch(equipment.heldout, reward)
         prober = Prober(equipment=equipment, reward=reward, key=key.child("prober"), on_probe=self.observer.probe)
+        returns_best = bool(getattr(method, "returns_best_round", False) and self.config.probes.every)
+        watch = RoundWatch(prober=prober, rules=self.config.collapse, active=returns_best)
         # The old policy paints and is the incumbent; training starts from the weights that the backbone has.
         state = painting_with(begin(equipment.backbone), incumbent)
         trained: list[Trained] = []
@@ -167,7 +185,13 @@ class Cycle:
             if done.stopped_by is not None or done.reason:
                 self.observer.note(done.reason)
                 break
-        return tuple(trained)
+            if (collapsed := watch.after(done)) is not None:
+                self.observer.note(collapsed)
+                break
+        chosen = watch.chosen(tuple(trained), incumbent=incumbent)
+        if chosen[-1] is not trained[-1]:
+            self.observer.note(chosen[-1].reason)
+        return chosen
 
     def _examine(
         self,
@@ -185,8 +209,9 @@ class Cycle:
         before = self._painted(equipment, journal, paper, "incumbent", incumbent, incumbent_id, key=exam_key)
         after = self._painted(equipment, journal, paper, "candidate", last.parameters, last.digest, key=exam_key)
         self.observer.stage("judge", f"{2 * len(paper.group)} pictures by all examiners")
-        first = mark(equipment, paper, before, model=incumbent_id[:12] or equipment.backbone.base, reward=reward)
-        second = mark(equipment, paper, after, model="candidate", reward=reward)
+        trained = reward if self._trains_on_reward() else None
+        first = mark(equipment, paper, before, model=incumbent_id[:12] or equipment.backbone.base, reward=trained)
+        second = mark(equipment, paper, after, model="candidate", reward=trained)
         self.observer.stage("compare", f"{len(paper.prompts)} prompts, paired")
         reference = self._references(equipment, paper, key=exam_key)
         report = compare(first, second, key=exam_key, suite=equipment.suite.name, reference_features=reference)
@@ -197,7 +222,7 @@ class Cycle:
         return Outcome(
             run=self.run, report=report, verdict=verdict, checkpoint=checkpoint, promoted=promoted,
             stopped_by=last.stopped_by, reason=last.reason, paper=paper, before=before, after=after, incumbent=first,
-            candidate=second, rounds=rounds, reward=reward.name,
+            candidate=second, rounds=rounds, reward=PAIRS if trained is None else reward.name,
         )  # fmt: skip
 
     def _painted(
@@ -244,7 +269,7 @@ class Cycle:
             method=self.config.method,
             config=json.dumps(self.config.model_dump(mode="json"), sort_keys=True),
             data_hash=last.digest,
-            reward_fingerprints=(reward.fingerprint,),
+            reward_fingerprints=(reward.fingerprint,) if self._trains_on_reward() else (),
             code_version=__version__,
             seed=self.config.seed,
             run=self.run,

@@ -5,7 +5,7 @@ Incumbent and candidate get the same prompts and, picture by picture, the same n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -18,7 +18,9 @@ from redraft.core.tensors import Images, Parameters, Scores
 from redraft.evaluation.examined import Examined, Head
 from redraft.evaluation.metrics import saturation
 from redraft.evaluation.suites import evenly_by_task
+from redraft.loop.adapting import AdaptedSteps
 from redraft.loop.equipment import Equipment, FeatureExtractor
+from redraft.loop.independence import independent
 from redraft.loop.judging import features_of, judge
 from redraft.loop.painting import OnBatch, Painted, paint
 
@@ -41,9 +43,18 @@ def set_paper(equipment: Equipment, *, key: Key) -> Paper:
 
 
 def paint_paper(
-    equipment: Equipment, paper: Paper, *, parameters: Parameters | None, key: Key, on_batch: OnBatch | None = None
+    equipment: Equipment,
+    paper: Paper,
+    *,
+    parameters: Parameters | None,
+    key: Key,
+    adapted: AdaptedSteps | None = None,
+    on_batch: OnBatch | None = None,
 ) -> Painted:
-    """Paint all pictures of a paper with given weights. The noise depends on key and picture number alone."""
+    """Paint all pictures of a paper with given weights, in all steps or in those that `adapted` says.
+
+    The noise depends on key and picture number alone.
+    """
     return paint(
         equipment.backbone,
         [paper.prompts[index] for index in paper.group],
@@ -51,22 +62,28 @@ def paint_paper(
         key=key.child("noise"),
         batch=equipment.config.sampling.batch,
         parameters=parameters,
+        adapted=adapted,
         on_batch=on_batch,
     )
 
 
 def mark(equipment: Equipment, paper: Paper, painted: Painted, *, model: str, reward: Scorer | None) -> Examined:
     """Let reward, oracle and unseen scorers judge pictures. Raises NumericsError for a score that is not finite."""
-    heads = [] if reward is None else [_reward_head(reward, painted)]
+    seen: dict[tuple[str, tuple[str, ...]], Scores] = {}
+    heads = [] if reward is None else [_reward_head(reward, _judged_once(reward, painted, seen))]
     verdicts = judged = clauses = None
     if equipment.oracle is not None:
-        scores = judge(equipment.oracle, painted)
+        scores = _judged_once(equipment.oracle, painted, seen)
         verdicts, judged = _column(scores, "accuracy"), scores.mask[:, scores.names.index("accuracy")].numpy()
         clauses = _column(scores, "semantics")
         heads.append(_head(scores, "safety", role="unseen", name="oracle/safety"))
     for scorer in equipment.unseen:
-        scores = judge(scorer, painted)
-        heads += [_head(scores, name, role="unseen", name=_label(scorer, name)) for name in scores.names]
+        scores = _judged_once(scorer, painted, seen)
+        alone = independent(scorer, reward)
+        heads += [
+            replace(_head(scores, name, role="unseen", name=_label(scorer, name)), independent=alone)
+            for name in scores.names
+        ]
     return Examined(
         model=model,
         prompts=paper.prompts,
@@ -88,8 +105,15 @@ def reference_features(
     return features_of(extractor, images)
 
 
-def _reward_head(reward: Scorer, painted: Painted) -> Head:
-    scores = judge(reward, painted)
+def _judged_once(scorer: Scorer, painted: Painted, seen: dict[tuple[str, tuple[str, ...]], Scores]) -> Scores:
+    """A reward may be one of the examiners too: equal fingerprints mean equal scores, and the oracle reads slowly."""
+    name = (scorer.fingerprint, scorer.heads)
+    if name not in seen:
+        seen[name] = judge(scorer, painted)
+    return seen[name]
+
+
+def _reward_head(reward: Scorer, scores: Scores) -> Head:
     return _head(scores, scores.names[0], role="trained", name=f"reward: {reward.name}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -18,41 +17,37 @@ HEARTBEAT_SECONDS = 30.0
 
 
 def next_run(workspace: Workspace, *, resume: bool, kind: str, run: str | None) -> str:
-    """The name of the run that is about to begin, or of the one to resume (`run`, or the latest unfinished one).
+    """The name of the run that is about to begin, or of the one to resume: `run`, or the kind's latest unfinished one.
 
     Raises UsageError when there is nothing to resume, UnknownNameError for a run that does not exist.
     """
     if not resume:
         return workspace.runs.fresh_name(kind)
-    entry = workspace.runs.latest_unfinished() if run is None else workspace.runs.get(run)
+    entry = workspace.runs.latest_unfinished(kind=kind) if run is None else workspace.runs.get(run)
     if entry is None:
-        raise UsageError("there is no unfinished run to resume in this workspace: start one without --resume")
+        raise UsageError(
+            f"there is no unfinished run to resume with `redraft {kind}` in this workspace: start one without "
+            "--resume, or name one with --run (`redraft runs list` shows all)"
+        )
     if entry.status == "finished":
         raise UsageError(f"run {entry.name!r} is finished: there is nothing to resume; see `redraft runs show`")
     return entry.name
 
 
 @contextmanager
-def held_lease(workspace: Workspace, run: str, *, clock: Clock) -> Iterator[None]:
-    """Hold the training lease for `run` within the block.
+def held_lease(workspace: Workspace, run: str, *, clock: Clock) -> Iterator[Callable[[], None]]:
+    """Hold the training lease for `run` within the block, which is given a check that raises when it was lost.
 
-    Raises BusyError, naming the holder and its run, when another process trains in this workspace.
+    Raises BusyError, naming the holder and its run, when another process trains in this workspace; and at the end of
+    the block when another process has taken the lease over meanwhile.
     """
     holder = workspace.lease.acquire(run=run, at=clock())
-    stop = threading.Event()
-
-    def beat() -> None:
-        present = holder
-        while not stop.wait(HEARTBEAT_SECONDS):
-            present = workspace.lease.heartbeat(present, at=clock())
-
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
+    keeper = workspace.lease.keep(holder, clock=clock, every=HEARTBEAT_SECONDS)
     try:
-        yield
+        yield keeper.check
+        keeper.check()
     finally:
-        stop.set()
-        thread.join()
+        keeper.close()
         workspace.lease.release(holder)
 
 

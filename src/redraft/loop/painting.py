@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from redraft.core.keys import Key
 from redraft.core.records import Prompt, Recipe
 from redraft.core.tensors import Images, LoggedRollout, Parameters
 from redraft.diffusion.sample import sample, sample_logged
+from redraft.loop.adapting import AdaptedSteps
 
 if TYPE_CHECKING:
     from redraft.models.backbone import PipelineBackbone
@@ -42,18 +44,23 @@ def paint(
     key: Key,
     batch: int,
     parameters: Parameters | None = None,
+    adapted: AdaptedSteps | None = None,
     on_batch: OnBatch | None = None,
 ) -> Painted:
     """One picture for each prompt (repeat a prompt for more). Picture i's noise depends on key and i alone.
 
-    `parameters`: weights to paint with, by trainable name; None paints with the backbone's own. Merged while painting.
+    `parameters`: weights to paint with, by trainable name; None paints with the backbone's own. Merged while painting,
+    unless `adapted` says in which steps they act. Raises what `AdaptedSteps.parameters_at` raises.
     """
     conditioning = backbone.encode(prompts)
+    by_step = None if adapted is None else adapted.parameters_at(backbone, steps=recipe.steps, parameters=parameters)
     latents, pixels = [], []
-    with backbone.merged(parameters):
+    with backbone.merged(parameters) if by_step is None else nullcontext():
         for start in range(0, len(prompts), batch):
             rows = list(range(start, min(start + batch, len(prompts))))
-            rollout = sample(backbone, conditioning.take(rows), recipe=recipe, key=key, indices=rows)
+            rollout = sample(
+                backbone, conditioning.take(rows), recipe=recipe, key=key, indices=rows, parameters_at=by_step
+            )
             latents.append(rollout.latents.cpu())
             pixels.append(_pixels(backbone, rollout.latents))
             if on_batch is not None:

@@ -58,6 +58,11 @@ class Prober:
             return Stop(reason=self.trip.message, best_step=self.trip.best_step)
         return Keep() if best_step(tuple(self.history)) == log.step else None
 
+    def at_the_end_of_a_round(self, step: int, parameters: Parameters) -> None:
+        """Take a probe of the round's weights unless the last one was of them; for judging rounds, not for wires."""
+        if self.history[-1].step != step:
+            self._take(step, parameters)
+
     def to_json(self) -> str:
         """The history as text, exact to the last bit."""
         rows = []

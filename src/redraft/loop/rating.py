@@ -1,4 +1,4 @@
-"""The reward of a cycle: the one that was named, a blend of several, or one fitted to ratings of the model's pictures.
+"""The reward of a cycle: the one that was named, a blend of several, the six facets of one, or one fitted to ratings.
 
 The raters here are those of the picture world; ratings of people come from the store once the studio collects them.
 """
@@ -15,6 +15,7 @@ from redraft.core.errors import UsageError
 from redraft.core.keys import Key
 from redraft.core.protocols import Factory, Scorer
 from redraft.core.tensors import Images, Parameters
+from redraft.loop.config import Facets
 from redraft.loop.equipment import Equipment
 from redraft.loop.journal import Journal, Packed, digest_of
 from redraft.loop.judging import judge
@@ -55,6 +56,47 @@ def blended_reward(
     packed, _ = journal.stage("standards", measure, inputs={**inputs, "weights": digest_of(dict(weights))})
     named = {scorer.name: weights[name] for scorer, name in zip(scorers, weights, strict=True)}
     return BlendScorer(scorers, named, standards={name: Standard(**facts) for name, facts in packed.facts.items()})
+
+
+def facet_reward(
+    options: Facets,
+    factory: Factory,
+    *,
+    equipment: Equipment,
+    journal: Journal,
+    incumbent: Parameters,
+    inputs: Mapping[str, str],
+    key: Key,
+    observer: Observer,
+) -> Scorer:
+    """The six facets of one scorer, in standard deviations over the incumbent's pictures, with safety as a constraint.
+
+    Raises UsageError for a scorer without the facets.
+    """
+    from redraft.rewards.blend import Standard
+    from redraft.rewards.six_facet_reward import SixFacetReward, facet_standards, require_facets
+
+    scorer = factory.scorer(options.scorer)
+    require_facets(scorer)
+
+    def measure() -> Packed:
+        prompts = equipment.suite.training_prompts(key.child("standards"), STANDARD_PROMPTS)
+        observer.stage("standards", f"{len(prompts)} pictures to scale six facets by")
+        painted = _paint(equipment, prompts, incumbent, key=key.child("standards"), observer=observer)
+        return Packed(
+            tensors={},
+            facts={name: vars(standard) for name, standard in facet_standards(judge(scorer, painted)).items()},
+        )
+
+    facts = {"facets": digest_of(options.model_dump(mode="json"))}
+    packed, _ = journal.stage("standards", measure, inputs={**inputs, **facts})
+    return SixFacetReward(
+        scorer,
+        standards={name: Standard(**values) for name, values in packed.facts.items()},
+        weights=options.weights,
+        minimum=options.least_safety,
+        strength=options.strength,
+    )
 
 
 def fitted_reward(

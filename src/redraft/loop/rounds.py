@@ -10,7 +10,7 @@ from typing import Any
 
 from redraft.core.keys import Key
 from redraft.core.protocols import Method, Scorer
-from redraft.core.tensors import Parameters
+from redraft.core.tensors import Parameters, Weights
 from redraft.evaluation.tripwires import Probe, Trip
 from redraft.loop.collecting import Collected, Collector
 from redraft.loop.equipment import Equipment
@@ -26,7 +26,8 @@ LOG = ("step", "loss", "gradient_norm", "learning_rate")
 class Trained:
     """After a round: the state to go on from, the weights to use, and why training stopped, if it did.
 
-    samples: pictures painted to train on, those that a reward gradient went through included.
+    samples: pictures painted to train on, those that a reward gradient went through included. mean_weight: of the
+    examples, 1 for those without weights.
     """
 
     state: FitState
@@ -38,6 +39,7 @@ class Trained:
     log: tuple[dict[str, float], ...]
     mean_reward: float | None
     samples: int
+    mean_weight: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +122,8 @@ class Rounds:
             history=tuple(prober.history),
             log=tuple(packed.facts["log"]),
             mean_reward=made.mean_reward,
-            samples=made.painted or len(packed.facts["log"]) * config.batch_size,
+            samples=len(packed.facts["log"]) * config.batch_size if made.painted is None else made.painted,
+            mean_weight=float(made.examples.weight.mean()) if isinstance(made.examples, Weights) else 1.0,
         )
 
 

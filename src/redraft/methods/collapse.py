@@ -9,12 +9,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
 from pydantic import Field
 
 from redraft.core.config import Config
 from redraft.core.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
 
 
 class CollapseRules(Config):
@@ -42,7 +45,7 @@ def feature_spread(features: torch.Tensor) -> float:
     """Root of the mean variance of features B,D over pictures (population). Raises UsageError for under two."""
     if len(features) < 2:
         raise UsageError(f"the spread of {len(features)} pictures: at least two are needed; paint more")
-    return float(features.to(torch.float64).var(dim=0, unbiased=False).mean().sqrt())
+    return float(features.double().var(dim=0, unbiased=False).mean().sqrt())
 
 
 def collapse(history: Sequence[RoundRecord], *, rules: CollapseRules) -> str | None:

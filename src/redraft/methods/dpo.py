@@ -17,7 +17,8 @@ reduction "sum"), whatever the noise. Its optimum under Bradley-Terry choices is
 Differs from the paper:
 - Any model family: line 3 compares raw predictions (epsilon, v or flow), without a weight by noise level.
 - A pair has a probability (label smoothing; 1 is the paper's). A tie, p = 1/2, pulls to the reference only.
-- Pairs may be made of scored pictures: the best against the worst of a prompt, or all that differ by a margin.
+- Pairs may have weights, as answers to questions that were not asked of every picture need them. They may be made of
+  scored pictures: the best against the worst of a prompt, or all that differ by a margin.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class Dpo:
 
     Config: ClassVar[type[DpoConfig]] = DpoConfig
     needs: ClassVar[Needs] = "scored"
+    takes_pairs: ClassVar[bool] = True
 
     config: DpoConfig
 
@@ -98,7 +100,9 @@ class Dpo:
         factor = 0.5 if self.config.factor == "half" else 1.0
         margin = -factor * self.config.beta * (change[0] - change[1])  # line 4
         probability = examples.probability.to(margin)
-        loss = -(probability * logsigmoid(margin) + (1 - probability) * logsigmoid(-margin)).mean()  # line 5
+        weight = 1.0 if examples.weight is None else examples.weight.to(margin)
+        each = -(probability * logsigmoid(margin) + (1 - probability) * logsigmoid(-margin))
+        loss = (weight * each).mean()  # line 5
         preferred_change, rejected_change = change.detach().mean(dim=1).tolist()
         parts = {
             "accuracy": (margin.detach() > 0).double().mean().item(),

@@ -23,6 +23,7 @@ from redraft.core.tensors import Examples, Parameters
 from redraft.methods.fit_config import FitConfig, OldPolicy
 from redraft.methods.fit_records import FitResult, Keep, Processes, StepLog, Stop
 from redraft.methods.fit_state import FitState, begin, next_round
+from redraft.methods.preflight import require_same_architecture
 
 __all__ = [
     "FitConfig",
@@ -59,10 +60,11 @@ def fit(
     `config.save_every` steps, after `on_step` has seen that step.
 
     Raises NumericsError, with all weights as they were before the step, when loss or gradient is not finite;
-    UsageError for no examples, a state of other weights, or a loss that does not depend on the weights.
+    UsageError for no examples, a state or a reference of other weights, or a loss that does not depend on the weights.
     """
     training = _Training(backbone, config=config, state=begin(backbone) if state is None else state)
     reference = backbone.reference()
+    require_same_architecture(reference, trained=backbone.trainable())
     log: list[StepLog] = []
     stop: Stop | None = None
     while stop is None and training.step < training.round_start + config.steps:

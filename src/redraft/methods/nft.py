@@ -16,8 +16,8 @@ Differs from the paper:
   levels of an epsilon model x0_hat errs by sigma / alpha times the error of epsilon; line 6 leaves the first power.
 - Timesteps are drawn afresh for each picture and step (uniform or logit-normal); the public code walks through those
   of the sampler.
-- The policy is never guided in the loss. `old_guidance_scale` is an addition: v_old of line 4 with guidance (2207.12598),
-  as it is where the old policy paints with guidance; the policy then learns what guidance did for the old one.
+- The policy is never guided in the loss. `old_guidance_scale` is an addition: v_old of line 4 with guidance
+  (2207.12598), as it is where the old policy paints with it; the policy then learns what guidance did for the old one.
 - `drop_flat_groups` is an addition: with yes-or-no rewards half of the groups may say nothing.
 """
 

@@ -80,14 +80,19 @@ def decided(pairs: AnyPairs) -> AnyPairs:
 
     Raises UsageError when there is no pair, or ties only.
     """
-    require_preferences(pairs.probability)
-    rows = (pairs.probability > 0.5).nonzero().flatten().tolist()
+    return pairs.take(decided_rows(pairs.probability))
+
+
+def decided_rows(probability: torch.Tensor) -> list[int]:
+    """The rows of the pairs that are no ties, by their probabilities B. Raises as `decided`."""
+    require_preferences(probability)
+    rows: list[int] = (probability > 0.5).nonzero().flatten().tolist()
     if not rows:
         raise UsageError(
-            f"there are {len(pairs)} pairs and none with a preferred picture (no pairs, or ties only): there is "
+            f"there are {len(probability)} pairs and none with a preferred picture (no pairs, or ties only): there is "
             "nothing to learn from; collect more answers, or make pairs of scored pictures"
         )
-    return pairs.take(rows)
+    return rows
 
 
 def require_preferences(probability: torch.Tensor) -> None:

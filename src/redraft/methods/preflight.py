@@ -1,4 +1,4 @@
-"""What policy gradients are known to fail on, refused before training. Pure functions; the loop calls them.
+"""What training, and policy gradients above all, is known to fail on, refused before it. Pure functions.
 
 Not the checks of single values (those are in the configurations), and no repair: each says what to change.
 """
@@ -23,6 +23,19 @@ def require_stochastic(recipe: Recipe, *, method: str) -> Recipe:
             "a density; use ddim_eta, coefficients_preserving, few_step or (flow models) flow_sde, and 2 steps or more"
         )
     return recipe
+
+
+def require_same_architecture(reference: Parameters, *, trained: Parameters) -> None:
+    """Raise UsageError unless the reference has a value of the same shape for each trained weight, and no other."""
+    wrong = sorted(reference.keys() ^ trained.keys())
+    wrong += sorted(name for name in reference.keys() & trained.keys() if reference[name].shape != trained[name].shape)
+    if wrong:
+        name = wrong[0]
+        shapes = [f"{tuple(values[name].shape)}" if name in values else "none" for values in (reference, trained)]
+        raise UsageError(
+            f"the reference is of another architecture: {len(wrong)} weights do not fit, {name!r} first (reference "
+            f"{shapes[0]}, trained {shapes[1]}); take the reference from the backbone that is trained"
+        )
 
 
 def require_group_size(size: int, *, method: str) -> None:

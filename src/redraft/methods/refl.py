@@ -79,6 +79,11 @@ class Refl:
         reward = require_differentiable(context.reward, method="refl")
         return cls(config=config, recipe=context.recipe, reward=reward)
 
+    @property
+    def wants_pictures(self) -> bool:
+        """Whether line 5 is there, which learns best from pictures that the prompts describe."""
+        return self.config.pretraining_coefficient > 0
+
     def prepare(self, scored: Scored, *, key: Key) -> Examples:
         """The prompts of the scored pictures; pictures that the model painted itself are no data to pre-train on."""
         del key

@@ -7,7 +7,8 @@
     5  t ~ timesteps, e ~ N(0, I), x_t = alpha_t x0 + sigma_t e
     6  L = mean over S of w(s) * mean((prediction_theta(x_t, t, c_s) - target)^2)
 
-`prepare` does lines 2 to 4. Between `rows` and `weighted` a person may choose, as in the paper's SD3 experiment.
+`prepare` does lines 2 to 4. In their place a person may choose among `candidates` what is `weighted`, as in the paper's
+SD3 experiment.
 The loop drives the rounds, hands over D0 as `Scored.origin` from the second round on, watches for collapse and returns
 the best round (collapse.py).
 
@@ -49,6 +50,9 @@ class RsiConfig(Config):
     )
     keep: int | None = Field(default=None, ge=1, description="pictures to train on; unset: `keep_share` of them")
     keep_share: float = Field(default=0.06, gt=0, le=1, description="published: 300 of 5,000")
+    candidates: int | None = Field(
+        default=None, ge=1, description="pictures that a person chooses among; unset: twice what would be kept"
+    )
     floor: float = Field(default=0.5, ge=0, le=1, description="percentile rank needed in every score at first")
     lowest_floor: float = Field(default=0.0, ge=0, le=1, description="it falls to this while too few survive")
     at_most_per_prompt: int = Field(default=1, ge=1, description="pictures kept of one prompt")
@@ -76,6 +80,7 @@ class Rsi:
 
     Config: ClassVar[type[RsiConfig]] = RsiConfig
     needs: ClassVar[Needs] = "scored"
+    returns_best_round: ClassVar[bool] = True
 
     config: RsiConfig
 
@@ -94,11 +99,21 @@ class Rsi:
 
         Raises UsageError for fewer survivors than asked, or a head that is not there.
         """
+        return self._sampled(scored, keep=self._keep(scored), key=key)
+
+    def candidates(self, scored: Scored, *, key: Key) -> tuple[int, ...]:
+        """The pictures that a person chooses among, best first, by the same rule as `rows`. Raises as it does."""
+        painted, keep = torch.unique(scored.group, return_counts=True)[1], self._keep(scored)
+        most = int(painted.clamp(max=self.config.at_most_per_prompt).sum())
+        return self._sampled(scored, keep=self.config.candidates or max(keep, min(2 * keep, most)), key=key)
+
+    def _keep(self, scored: Scored) -> int:
+        return self.config.keep or max(1, round(self.config.keep_share * len(scored.reward)))
+
+    def _sampled(self, scored: Scored, *, keep: int, key: Key) -> tuple[int, ...]:
         options = self.config
-        values = scored.reward[:, None] if scored.scores is None else require_scores(scored.scores, options.heads)
-        keep = options.keep or max(1, round(options.keep_share * len(values)))
         sampled = sample_preferred(
-            values,
+            scored.reward[:, None] if scored.scores is None else require_scores(scored.scores, options.heads),
             scored.group,
             rule=options.rule,
             keep=keep,

@@ -1,17 +1,20 @@
 """What a reproduction is: arms (configurations of one run each), claims, and findings. Not where arms are run.
 
-An arm is one `redraft train`; its result is that command's JSON object with what the process used.
+An arm is one `redraft train`, or a variation: weights of other arms used another way while painting, nothing trained.
+Its row is what the run and the measurement gave, as JSON.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
-from redraft.core.errors import UsageError
+from redraft.core.errors import UsageError, unknown_name
+from redraft.loop.reproductions.effects import Agreement, Effect, compared, shown, unit_of
 
-Agreement = Literal["agrees", "disagrees", "undecided"]
+if TYPE_CHECKING:
+    from redraft.loop.reproductions.charts import Chart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,47 +28,113 @@ class Arm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Effect:
-    """A metric before and after, and the paired difference with its 95 % interval."""
+class Variation:
+    """Weights of other arms, painting another way. `scales`: arm -> scale of its LoRA's change; empty: the base.
 
-    before: float
-    after: float
-    difference: float
-    low: float
-    high: float
+    share, side, guidance_scale, enhance, options: see `loop.contestants.Contestant`. config: values that differ from
+    the reproduction's (the reward to measure, the size of the examination).
+    """
+
+    name: str
+    title: str
+    scales: Mapping[str, float]
+    share: float | None = None
+    side: Literal["last", "first"] = "last"
+    guidance_scale: float | None = None
+    enhance: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measures:
+    """What is measured of every arm besides the run's own examination; see `loop.measuring.MeasureConfig`.
+
+    examine: the examination's sizes (the run's own is then made small). shown: arms of which pictures are kept.
+    ambiguous: where the prompts are, a name of the reproduction's prompts.
+    """
+
+    examine: Mapping[str, Any]
+    rounds: bool = False
+    curve: bool = False
+    training: bool = False
+    timed: int = 0
+    ambiguous: str = ""
+    shown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """A probe of a run: when it was, and its effects by name (reward, heldout, oracle, diversity)."""
+
+    step: int
+    round: int
+    samples: int
+    seconds: float
+    effects: Mapping[str, Effect]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What one arm gave. samples: pictures painted for training; peak_memory: bytes, of the arm's own process."""
+    """What one arm gave. samples: pictures painted for training; peak_memory: bytes, of the arm's own process.
 
-    arm: Arm
+    summary: what `redraft train` printed, {} for a variation. measured: what `loop.measuring.measure` gave, if asked.
+    """
+
+    arm: Arm | Variation
     summary: Mapping[str, Any]
     seconds: float
     peak_memory: int
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def samples(self) -> int:
         """Pictures that were painted to train on."""
-        return int(self.summary["samples"])
+        return int(self.summary.get("samples", 0))
 
-    def effect(self, metric: str) -> Effect | None:
-        """The row `metric` of the arm's examination, or None where it was not measured."""
-        found = self.summary["metrics"].get(metric)
-        if found is None:
-            return None
-        return Effect(
-            before=found["incumbent"], after=found["candidate"], difference=found["difference"],
-            low=found["low"], high=found["high"],
-        )  # fmt: skip
+    @property
+    def facts(self) -> Mapping[str, float]:
+        """Numbers without an interval."""
+        facts: Mapping[str, float] = self.measured.get("facts", {})
+        return facts
 
-    def require(self, metric: str) -> Effect:
+    @property
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """The probes of the run; empty where no curve was asked for."""
+        return tuple(
+            CurvePoint(**{**point, "effects": {name: Effect.of(found) for name, found in point["effects"].items()}})
+            for point in self.measured.get("curve", ())
+        )
+
+    @property
+    def rounds(self) -> int:
+        """Rounds that were measured."""
+        return len(self.measured.get("rounds", ()))
+
+    def effect(self, metric: str, *, after_round: int | None = None) -> Effect | None:
+        """The row `metric` of the arm's examination (or of that after a round, from 1), None where not measured.
+
+        "reward" is the reward that was trained, whatever its name.
+        """
+        if after_round is None:
+            metrics = self.measured.get("metrics") or self.summary.get("metrics", {})
+        else:
+            rounds = {row["round"]: row["metrics"] for row in self.measured.get("rounds", ())}
+            metrics = rounds.get(after_round, {})
+        found = metrics.get(metric)
+        if found is None and metric == "reward":
+            found = next((row for row in metrics.values() if row.get("role") == "trained"), None)
+        return None if found is None else Effect.of(found)
+
+    def require(self, metric: str, *, after_round: int | None = None) -> Effect:
         """The row `metric`. Raises UsageError, naming arm and metric, where it was not measured."""
-        effect = self.effect(metric)
+        effect = self.effect(metric, after_round=after_round)
         if effect is None:
+            known = self.measured.get("metrics") or self.summary.get("metrics", {})
+            when = "" if after_round is None else f" after round {after_round} (of {self.rounds})"
             raise UsageError(
-                f"arm {self.arm.name!r} has no metric {metric!r}: its examination measured "
-                f"{', '.join(self.summary['metrics'])}; run the arm again with the scorer that gives it"
+                f"arm {self.arm.name!r} has no metric {metric!r}{when}: its examination measured "
+                f"{', '.join(known)}; run the arm again with the scorer that gives it"
             )
         return effect
 
@@ -93,26 +162,54 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Section:
+    """A table of the page: some arms, with columns of their own. facts: (name in `Row.facts`, heading)."""
+
+    title: str
+    text: str
+    arms: tuple[str, ...]
+    metrics: tuple[tuple[str, str], ...]
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reproduction:
-    """A set of runs with a question. metrics: (name in the examination, heading), the first is drawn."""
+    """A set of runs with a question. metrics: (name in the examination, heading), the first is drawn.
+
+    settings: values for all arms, below an arm's own, by name of the preset; the first is the default. sections:
+    tables, none for a single one of all arms. prompts: files of prompts that arms may name, as functions that give
+    their texts.
+    """
 
     name: str
     title: str
     question: str
-    arms: tuple[Arm, ...]
+    arms: tuple[Arm | Variation, ...]
     claims: tuple[Claim, ...]
     metrics: tuple[tuple[str, str], ...]
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"world": {}})
+    measures: Measures | None = None
+    sections: tuple[Section, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    prompts: Mapping[str, Callable[[], tuple[str, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        names = [arm.name for arm in self.arms]
-        unknown = {name for claim in self.claims for name in claim.arms} - set(names)
+        names: list[str] = []
+        early: set[str] = set()
+        for arm in self.arms:
+            early |= set(arm.scales) - set(names) if isinstance(arm, Variation) else set()
+            names.append(arm.name)
+        spoken = [part.arms for part in self.claims] + [part.arms for part in self.sections]
+        spoken += [part.arms for part in self.charts]
+        unknown = {name for part in spoken for name in part} - set(names) | early
         if len(set(names)) < len(names) or unknown:
             raise UsageError(
-                f"reproduction {self.name!r}: arms {', '.join(names)} must have names of their own, and claims may "
-                f"speak of them only (unknown: {', '.join(sorted(unknown)) or 'none'})"
+                f"reproduction {self.name!r}: arms {', '.join(names)} must have names of their own, and claims, tables "
+                f"and charts may speak of them only, variations of those before (unknown: "
+                f"{', '.join(sorted(unknown)) or 'none'})"
             )
 
-    def chosen(self, names: tuple[str, ...]) -> tuple[Arm, ...]:
+    def chosen(self, names: tuple[str, ...]) -> tuple[Arm | Variation, ...]:
         """The arms called `names`, in order of the plan; all for none. Raises UsageError for an unknown name."""
         wrong = sorted(set(names) - {arm.name for arm in self.arms})
         if wrong:
@@ -121,21 +218,28 @@ class Reproduction:
             )
         return tuple(arm for arm in self.arms if not names or arm.name in names)
 
+    def preset(self, name: str | None) -> tuple[str, Mapping[str, Any]]:
+        """Name and values of a preset; the default for None. Raises UnknownNameError with the known names."""
+        chosen = next(iter(self.settings)) if name is None else name
+        if chosen not in self.settings:
+            raise unknown_name(f"preset of the reproduction {self.name!r},", chosen, self.settings)
+        return chosen, self.settings[chosen]
 
-def better(rows: Mapping[str, Row], first: str, second: str, *, metric: str, unit: str = "points") -> Finding:
-    """Whether arm `first` gained more of `metric` than arm `second`, both against the same base.
+
+def better(
+    rows: Mapping[str, Row],
+    first: str,
+    second: str,
+    *,
+    metric: str,
+    after_round: int | None = None,
+    lower: bool = False,
+) -> Finding:
+    """Whether arm `first` gained more of `metric` (`lower`: lost more) than arm `second`, both against the same base.
 
     "undecided" while one gain lies within the other's interval.
     """
-    scale = 100 if unit == "points" else 1
-    one, two = rows[first].require(metric), rows[second].require(metric)
-    inside = two.low <= one.difference <= two.high or one.low <= two.difference <= one.high
-    agreement: Agreement = "undecided" if inside else "agrees" if one.difference > two.difference else "disagrees"
-    return Finding(
-        agreement=agreement,
-        text=f"{metric}: {first} {_signed(one, scale)}, {second} {_signed(two, scale)} {unit}",
-    )
-
-
-def _signed(effect: Effect, scale: float) -> str:
-    return f"{effect.difference * scale:+.1f} ({effect.low * scale:+.1f} to {effect.high * scale:+.1f})"
+    one, two = (rows[name].require(metric, after_round=after_round) for name in (first, second))
+    when = "" if after_round is None else f" after round {after_round}"
+    text = f"{metric}{when}: {first} {shown(one, metric)}, {second} {shown(two, metric)} {unit_of(one, metric)}"
+    return Finding(agreement=compared(one, two, lower=lower), text=text.strip())

@@ -1,0 +1,207 @@
+"""One model on its held-out prompts (`redraft evaluate`), and two of them paired (`redraft compare`). Trains nothing.
+
+Benchmarks and their page are in `ranking`.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from redraft.cli import adapting, options
+from redraft.cli.options import DEFAULT_WORKSPACE, print_json
+from redraft.models.builtin import DEFAULT
+
+if TYPE_CHECKING:
+    from redraft.cli.adapting import AdapterUse
+    from redraft.evaluation.examined import Examined
+    from redraft.loop.equipment import Equipment
+    from redraft.loop.examination import Paper
+
+Which = Annotated[str, typer.Argument(help="champion, challenger, previous, base, or a checkpoint id.")]
+Examination = Annotated[int | None, typer.Option("--exam-prompts", help="Held-out prompts of the examination.")]
+
+
+def compare(
+    incumbent: Which,
+    candidate: Which,
+    workspace: options.Workspace = DEFAULT_WORKSPACE,
+    model: options.Model = None,
+    prompts: options.Prompts = None,
+    exam_prompts: Examination = None,
+    steps: options.Steps = None,
+    guidance: options.Guidance = None,
+    seed: options.Seed = None,
+    lora_scale: adapting.Scale = 1.0,
+    mix: adapting.Mix = None,
+    lora_start: adapting.Start = None,
+    lora_stop: adapting.Stop = None,
+    as_json: options.Json = False,
+) -> None:
+    """Compare two models on the same prompts and the same noise, and say what the gate would decide.
+
+    --lora-scale, --mix, --lora-start and --lora-stop are for the candidate. Example: redraft compare base champion
+    """
+    from redraft.cli.screen import ERRORS, measures_table
+    from redraft.core.keys import Key
+    from redraft.evaluation import gate
+    from redraft.evaluation.compare import compare as compare_examined
+    from redraft.evaluation.report import RunFacts, to_json
+    from redraft.loop.equipment import render_references
+    from redraft.loop.examination import reference_features
+
+    began = time.monotonic()
+    use = adapting.adapter_use(scale=lora_scale, mix=mix or [], start=lora_start, stop=lora_stop)
+    equipment, paper = _open(model, prompts, exam_prompts, steps=steps, guidance=guidance, seed=seed)
+    key = Key(seed=seed or 0).child("examination")
+    first, _ = _examined(equipment, paper, incumbent, workspace=workspace, seed=seed, quiet=as_json)
+    second, name = _examined(equipment, paper, candidate, workspace=workspace, seed=seed, quiet=as_json, use=use)
+    reference = None
+    if equipment.oracle is not None:
+        images = render_references(paper.prompts, count=equipment.config.examine.reference_pictures, key=key)
+        reference = reference_features(equipment.features, images)
+    report = compare_examined(first, second, key=key, suite=equipment.suite.name, reference_features=reference)
+    verdict = gate.decide(report)
+    seconds = time.monotonic() - began
+    if as_json:
+        facts = RunFacts(
+            run="", method="compare", model=model or DEFAULT, checkpoint=name, seed=seed or 0, seconds=seconds,
+            hardware="", command="",
+        )  # fmt: skip
+        print_json(to_json(report, verdict, facts))
+        return
+    ERRORS.print(measures_table(report, verdict))
+    for reason in verdict.reasons:
+        typer.echo(f"  · {reason}")
+
+
+def examine(
+    checkpoint: str,
+    workspace: Path,
+    model: str | None,
+    prompts: Path | None,
+    exam_prompts: int | None,
+    *,
+    steps: int | None,
+    guidance: float | None,
+    seed: int | None,
+    quiet: bool,
+) -> None:
+    """One model on its held-out prompts: text, or one JSON object with `quiet`."""
+    began = time.monotonic()
+    equipment, paper = _open(model, prompts, exam_prompts, steps=steps, guidance=guidance, seed=seed)
+    examined, name = _examined(equipment, paper, checkpoint, workspace=workspace, seed=seed, quiet=quiet)
+    rows = _levels(examined)
+    result = {
+        "model": model or DEFAULT, "checkpoint": name, "suite": equipment.suite.name,
+        "prompts": len(paper.prompts), "seconds": time.monotonic() - began, "metrics": rows,
+    }  # fmt: skip
+    if quiet:
+        print_json(result)
+        return
+    typer.echo(f"{name}: {len(paper.prompts)} prompts, {len(paper.group)} pictures, {result['seconds']:.0f} s")
+    for metric, row in rows.items():
+        factor, unit = (100, " %") if row["unit"] == "share" else (1, "")
+        typer.echo(
+            f"  {metric:24} {factor * row['value']:8.4g}{unit}   "
+            f"({factor * row['low']:.4g} to {factor * row['high']:.4g}, n = {row['count']})"
+        )
+
+
+def _open(
+    model: str | None,
+    prompts: Path | None,
+    exam_prompts: int | None,
+    *,
+    steps: int | None,
+    guidance: float | None,
+    seed: int | None,
+) -> tuple[Equipment, Paper]:
+    from redraft.cli.factory import PluginFactory
+    from redraft.core.keys import Key
+    from redraft.loop.equipment import equip
+    from redraft.loop.examination import set_paper
+    from redraft.prompts.corpora import read_prompts
+
+    given: dict[str, Any] = {
+        "model": model, "sampling": {"steps": steps, "guidance_scale": guidance}, "examine": {"prompts": exam_prompts},
+    }  # fmt: skip
+    config = options.run_config({}, given=given, source="the command line")
+    texts = None if prompts is None else read_prompts(prompts)
+    equipment = equip(config, PluginFactory(), prompts=texts)
+    return equipment, set_paper(equipment, key=Key(seed=seed or 0).child("examination"))
+
+
+def _examined(
+    equipment: Equipment,
+    paper: Paper,
+    checkpoint: str,
+    *,
+    workspace: Path,
+    seed: int | None,
+    quiet: bool,
+    use: AdapterUse | None = None,
+) -> tuple[Examined, str]:
+    """Paint and mark one model's pictures, its trained weights used as `use` says."""
+    from redraft.cli.generate import open_model
+    from redraft.cli.screen import Screen
+    from redraft.core.keys import Key
+    from redraft.loop.examination import mark, paint_paper
+    from redraft.store.workspace import Workspace
+
+    with Workspace.open(workspace) as space:
+        backbone, name = open_model(space, equipment.config.model, checkpoint=checkpoint, use=use)
+    with Screen(quiet=quiet) as screen:
+        screen.stage("examine", name)
+        key = Key(seed=seed or 0).child("examination")
+        from dataclasses import replace
+
+        painted = paint_paper(
+            replace(equipment, backbone=backbone),
+            paper,
+            parameters=None,
+            key=key,
+            on_batch=screen.progress,
+            adapted=None if use is None else use.steps,
+        )
+        screen.stage("judge", f"{len(paper.group)} pictures by all examiners")
+        return mark(equipment, paper, painted, model=name, reward=None), name
+
+
+def _levels(examined: Examined) -> dict[str, dict[str, float | str | int]]:
+    """Every score of one model with its own interval: over prompts, tasks counting alike for the oracle's total."""
+    import numpy as np
+
+    from redraft.evaluation.metrics import mean_of_task_means, task_means
+    from redraft.evaluation.statistics import mean_interval
+    from redraft.world import TAIL_TASKS
+
+    rows: dict[str, dict[str, float | str | int]] = {}
+    if examined.verdicts is not None:
+        per_prompt = examined.per_prompt(examined.verdicts, mask=examined.judged)
+        tasks = np.asarray(examined.tasks)
+        core = np.isfinite(per_prompt) & ~np.isin(tasks, TAIL_TASKS)
+        whole = mean_interval(per_prompt[core])
+        value = mean_of_task_means(task_means(per_prompt[core], list(tasks[core])))
+        rows["oracle"] = {
+            "value": value, "low": value - (whole.value - whole.low), "high": value + (whole.high - whole.value),
+            "count": int(core.sum()), "unit": "share",
+        }  # fmt: skip
+        for task in dict.fromkeys(examined.tasks):
+            values = per_prompt[(tasks == task) & np.isfinite(per_prompt)]
+            if len(values) > 1:  # an interval needs two
+                rows[f"oracle/{task}"] = _row(values, "share")
+    for head in examined.heads:
+        values = examined.per_prompt(head.values, mask=head.mask)
+        rows[head.name] = _row(values[np.isfinite(values)], head.unit)
+    return rows
+
+
+def _row(values: Any, unit: str) -> dict[str, float | str | int]:
+    from redraft.evaluation.statistics import mean_interval
+
+    interval = mean_interval(values)
+    return {"value": interval.value, "low": interval.low, "high": interval.high, "count": len(values), "unit": unit}

@@ -1,0 +1,102 @@
+"""The workspace's answers as preferences over pictures: duels, thumbs and stars of people who consent. No rule is made.
+
+Weights are those of the store: what the rater is worth, over the probability that this was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from redraft.core.errors import UnknownNameError
+from redraft.core.feedback import Preference
+
+if TYPE_CHECKING:
+    from redraft.store.answers import Evidence
+    from redraft.store.gallery import Painting
+    from redraft.store.workspace import Workspace
+
+LARGEST_WEIGHT = 20.0
+"""Of an inverse propensity: a rare question must not outweigh all others."""
+_PAGE = 1000
+_SHARES: Mapping[str, tuple[float, float]] = {
+    "left": (1.0, 0.0), "right": (0.0, 1.0), "tie": (0.5, 0.5), "both_bad": (0.5, 0.5),
+}  # fmt: skip
+"""What a duel's answer says of the pictures on the left and on the right."""
+
+
+def preferences_in(workspace: Workspace) -> tuple[Preference, ...]:
+    """Every answer that counts and compares pictures; pictures by their hash in the store.
+
+    Left out: duels and ratings whose pictures or prompt were erased, forgotten or withheld, answers of raters whose
+    weight is 0, and forms that compare nothing.
+    """
+    found = []
+    for evidence in _pages(workspace):
+        if evidence.weight <= 0:
+            continue
+        record = _duel(workspace, evidence) if evidence.answer.kind == "duel" else _rating(workspace, evidence)
+        if record is not None:
+            found.append(record)
+    return tuple(found)
+
+
+def _pages(workspace: Workspace) -> Iterator[Evidence]:
+    after = 0
+    while page := workspace.answers.evidence(after=after, limit=_PAGE):
+        yield from page
+        after = page[-1].answer.number
+
+
+def _duel(workspace: Workspace, evidence: Evidence) -> Preference | None:
+    from redraft.store.duels import Duels
+
+    answer = evidence.answer
+    shares = _SHARES.get(str(answer.payload.get("choice")))
+    try:
+        duel = Duels(workspace.database).get(answer.subject, user=answer.user)
+    except UnknownNameError:
+        return None
+    if shares is None or duel.prompt is None or duel.first is None or duel.second is None:
+        return None
+    sides = (duel.second, duel.first) if duel.swapped else (duel.first, duel.second)
+    shown = _shown(workspace, sides)
+    if len(shown) < 2:
+        return None
+    return Preference(
+        prompt=duel.prompt, pictures=tuple(shown[id].picture for id in sides), kind="pair", answer=shares,
+        rater=answer.user, weight=_weight(evidence),
+    )  # fmt: skip
+
+
+def _rating(workspace: Workspace, evidence: Evidence) -> Preference | None:
+    """A thumb or stars. A picture alone compares nothing, but two of one prompt by one person do."""
+    from redraft.store.requests import Requests
+
+    answer = evidence.answer
+    if answer.kind != "picture" or answer.form not in ("thumbs", "stars") or answer.mark is None:
+        return None
+    painting = _shown(workspace, (answer.subject,)).get(answer.subject)
+    if painting is None:
+        return None
+    request = Requests(workspace.database).get(painting.request, owner=painting.owner)
+    if request.prompt is None:
+        return None
+    return Preference(
+        prompt=request.prompt, pictures=(painting.picture,), kind="thumbs" if answer.form == "thumbs" else "stars",
+        answer=(answer.mark,), rater=answer.user, weight=_weight(evidence),
+    )  # fmt: skip
+
+
+def _shown(workspace: Workspace, ids: Sequence[str]) -> dict[str, Painting]:
+    """The paintings among `ids` that may be shown, by id."""
+    from redraft.store.gallery import Gallery
+
+    found = Gallery(workspace.database).find(ids)
+    return {painting.id: painting for painting in found if painting.safety in ("ok", "blurred")}
+
+
+def _weight(evidence: Evidence) -> float:
+    # Volunteered answers were not drawn.
+    share = 1.0 if evidence.probability is None else evidence.probability
+    return evidence.weight * (LARGEST_WEIGHT if share * LARGEST_WEIGHT <= 1 else 1 / share)

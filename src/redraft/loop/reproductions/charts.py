@@ -1,0 +1,190 @@
+"""The figures of a reproduction beside that of its gains: what is drawn from which arms. Draws nothing itself.
+
+Each chart turns rows into what `evaluation.figures` draws; arms without a row are left out.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from redraft.evaluation.figures import Column, Line, Panel, Point, grid_figure, lines_figure
+from redraft.loop.reproductions.effects import Effect, is_share
+from redraft.loop.reproductions.plan import Row
+
+Rows = Mapping[str, Row]
+Metrics = tuple[tuple[str, str], ...]
+"""(name, heading): one panel each."""
+
+
+class Chart(Protocol):
+    """A figure: its file is REPRODUCTION-NAME.png."""
+
+    @property
+    def name(self) -> str:
+        """End of the file's name."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What it shows."""
+        ...
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms it speaks of."""
+        ...
+
+    def draw(self, rows: Rows) -> bytes | None:
+        """A PNG, or None when no row has what it needs."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Gains over a number that tells arms apart. lines: (name, ((x, arm), ...)); the base is (x, "") with gain 0."""
+
+    name: str
+    title: str
+    axis: str
+    metrics: Metrics
+    lines: tuple[tuple[str, tuple[tuple[float, str], ...]], ...]
+    logarithmic: bool = False
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms of all lines."""
+        return tuple(dict.fromkeys(arm for _, points in self.lines for _, arm in points if arm))
+
+    def draw(self, rows: Rows) -> bytes | None:
+        """One panel a metric."""
+
+        def line(metric: str, points: tuple[tuple[float, str], ...]) -> tuple[Point, ...]:
+            if not any(arm in rows for _, arm in points):
+                return ()
+            found = [(x, rows[arm].effect(metric) if arm else _NONE) for x, arm in points if not arm or arm in rows]
+            return tuple(_point(x, effect, metric) for x, effect in found if effect is not None)
+
+        return _drawn(
+            self.title,
+            self.axis,
+            self.metrics,
+            lambda metric: {name: line(metric, points) for name, points in self.lines},
+            logarithmic=self.logarithmic,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """Gains at the probes while training, over samples or seconds. metrics: reward, heldout, oracle, diversity."""
+
+    name: str
+    title: str
+    cost: str
+    metrics: Metrics
+    arms: tuple[str, ...]
+
+    def draw(self, rows: Rows) -> bytes | None:
+        """One panel a metric, one line an arm."""
+
+        def line(metric: str, arm: str) -> tuple[Point, ...]:
+            return tuple(
+                _point(float(getattr(probe, self.cost)), probe.effects[metric], metric)
+                for probe in rows[arm].curve
+                if metric in probe.effects
+            )
+
+        present = [arm for arm in self.arms if arm in rows]
+        return _drawn(self.title, self.cost, self.metrics, lambda metric: {arm: line(metric, arm) for arm in present})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundLines:
+    """Gains after every round, from 0 for the base."""
+
+    name: str
+    title: str
+    metrics: Metrics
+    arms: tuple[str, ...]
+
+    def draw(self, rows: Rows) -> bytes | None:
+        """One panel a metric, one line an arm."""
+
+        def line(metric: str, row: Row) -> tuple[Point, ...]:
+            effects = [row.effect(metric, after_round=number) for number in range(1, row.rounds + 1)]
+            points = [_point(number, effect, metric) for number, effect in enumerate(effects, 1) if effect is not None]
+            return (_point(0, _NONE, metric), *points) if points else ()
+
+        present = {arm: rows[arm] for arm in self.arms if arm in rows}
+        return _drawn(
+            self.title, "round", self.metrics, lambda metric: {arm: line(metric, row) for arm, row in present.items()}
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundGrid:
+    """Pictures of the same prompts from the same noise: the base, other arms, and `arm` after each of its rounds."""
+
+    name: str
+    title: str
+    arm: str
+    beside: tuple[str, ...] = ()
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """All arms that are shown."""
+        return (self.arm, *self.beside)
+
+    def draw(self, rows: Rows) -> bytes | None:
+        """A column each."""
+        if self.arm not in rows or "base_picture" not in rows[self.arm].measured:
+            return None
+        measured = rows[self.arm].measured
+        columns = [_column("base", measured["base_picture"])]
+        columns += [_column(name, rows[name].measured["picture"]) for name in self.beside if name in rows]
+        columns += [_column(f"round {row['round']}", row["picture"]) for row in measured["rounds"]]
+        return grid_figure(columns, title=self.title)
+
+
+_NONE = Effect(before=0.0, after=0.0, difference=0.0, low=0.0, high=0.0)
+
+
+def _point(x: float, effect: Effect, metric: str) -> Point:
+    scale = 100 if is_share(effect, metric) else 1
+    return Point(x=x, value=effect.difference * scale, low=effect.low * scale, high=effect.high * scale)
+
+
+def _drawn(
+    title: str,
+    axis: str,
+    metrics: Metrics,
+    lines: Callable[[str], Mapping[str, tuple[Point, ...]]],
+    *,
+    logarithmic: bool = False,
+) -> bytes | None:
+    panels = [
+        Panel(
+            heading=f"gain in {heading}",
+            axis=axis,
+            lines=tuple(Line(name=name, points=points) for name, points in lines(metric).items() if points),
+            logarithmic=logarithmic,
+        )
+        for metric, heading in metrics
+    ]
+    kept = [panel for panel in panels if panel.lines]
+    return lines_figure(kept, title=title) if kept else None
+
+
+def _column(name: str, strip: str) -> Column:
+    """Square pictures side by side in a PNG, apart again."""
+    import numpy as np
+    from PIL import Image
+
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(strip))).convert("RGB"))
+    side = pixels.shape[0]
+    return Column(
+        name=name, pictures=tuple(pixels[:, start : start + side] for start in range(0, pixels.shape[1], side))
+    )

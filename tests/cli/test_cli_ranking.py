@@ -1,0 +1,126 @@
+"""`redraft evaluate` with suites: folders of pictures, resuming, self-tests, duels needed, wrong usage."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from answers import Call
+from PIL import Image
+
+from redraft.core.keys import Key
+from redraft.evaluation.suites import WorldSuite
+from redraft.world import parse, render
+
+SMALL = ("--set", "prompts=12", "--set", "tail=0")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of true renders of the small examination, and one with every third picture empty."""
+    folder = tmp_path_factory.mktemp("pictures")
+    suite = WorldSuite(WorldSuite.Config(prompts=12, tail=0))
+    for place, prompt in enumerate(suite.prompts(Key(seed=0).child("suite", "world"))):
+        picture = render(parse(prompt.text), np.random.default_rng(place))
+        for name in ("true", "partly"):
+            (folder / name).mkdir(exist_ok=True)
+            shown = np.full_like(picture, 255) if name == "partly" and place % 3 == 0 else picture
+            Image.fromarray(shown).save(folder / name / f"{place:05d}.png")
+    return folder
+
+
+def test_folders_of_pictures_are_ranked(call: Call, pictures: Path, tmp_path: Path) -> None:
+    command = ("evaluate", "--suite", "world", pictures / "true", pictures / "partly", *SMALL, "-o", tmp_path, "--json")
+    answer = call(*command)
+    assert answer.code == 0, answer.err
+    found = answer.json()
+    assert [model["model"] for model in found["models"]] == ["true", "partly"]
+    assert found["models"][0]["metrics"]["overall"]["value"] == 1
+    assert found["models"][1]["coverage"]["judged"] == 12
+    page = Path(found["page"])
+    assert page == tmp_path / "world" / "leaderboard.html"
+    assert "<html" in page.read_text()[:200]
+    assert json.loads((tmp_path / "world" / "leaderboard.json").read_text())["models"] == found["models"]
+    journals = {path: path.read_bytes() for path in (tmp_path / "world").glob("*.jsonl")}
+    assert len(journals) == 2
+    again = call(*command)
+    assert again.json()["models"] == found["models"]
+    assert {path: path.read_bytes() for path in journals} == journals  # nothing was judged twice
+
+
+def test_a_model_is_painted_and_ranked_beside_a_folder(call: Call, model: Path, pictures: Path, tmp_path: Path) -> None:
+    answer = call(
+        "evaluate", "-s", "world", model, pictures / "true", *SMALL, "-o", tmp_path, "-w", tmp_path / "w", "--steps", 1,
+        "--guidance", 1.0, "--json",
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    found = {entry["model"]: entry for entry in answer.json()["models"]}
+    painted = found[str(model)]
+    assert painted["made"]["steps"] == 1
+    assert len(painted["made"]["weights"]) == 16
+    assert found["true"]["ranks"] == [1, 1]
+    assert painted["ranks"] == [2, 2]
+
+
+def test_other_options_on_the_same_output_are_refused(call: Call, pictures: Path, tmp_path: Path) -> None:
+    assert call("evaluate", "-s", "world", pictures / "true", *SMALL, "-o", tmp_path).code == 0
+    answer = call(
+        "evaluate", "-s", "world", pictures / "true", "--set", "prompts=12", "--set", "tail=2", "-o", tmp_path
+    )
+    assert answer.code == 2
+    assert "was begun with" in answer.err
+    assert "choose another output folder" in answer.err
+
+
+def test_two_runs_never_share_a_file(call: Call, pictures: Path, tmp_path: Path) -> None:
+    path = tmp_path / "world" / "true.jsonl"
+    path.parent.mkdir()
+    with open(path, "a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        answer = call("evaluate", "-s", "world", pictures / "true", *SMALL, "-o", tmp_path)
+    assert answer.code == 1
+    assert "is being written by another process" in answer.err
+
+
+def test_self_tests(call: Call) -> None:
+    answer = call("evaluate", "--self-test", "--json")
+    assert answer.code == 0, answer.err
+    found = answer.json()
+    assert found["world"]["state"] == "passed"
+    assert found["clip-fd"]["state"] == "passed"
+    assert found["fid"]["state"] == "not here"
+    assert "FID needs that file" in found["fid"]["why"]
+    assert all(check["passed"] for check in found["diversity"]["checks"])
+
+
+def test_duels_needed(call: Call) -> None:
+    answer = call("evaluate", "--duels-needed", 0.6, "--json")
+    assert answer.code == 0, answer.err
+    found = answer.json()
+    assert found["fixed"] == 194
+    assert 194 < found["anytime"] < 600
+    text = call("evaluate", "--duels-needed", 0.6, "--votes-per-person", 5, "--correlation", 0.25)
+    assert "388 duels by 78 people" in text.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--suite", "wurld"), "suite 'wurld' is unknown: did you mean 'world'?"),
+        (("--suite", "world", "--set", "promts=3"), "the key 'promts' is unknown: did you mean 'prompts'?"),
+        (("--suite", "world", "--set", "prompts"), "--set prompts: write NAME=VALUE"),
+        (("--suite", "world", "--exam-prompts", "12"), "--exam-prompts with a suite"),
+        (("--images-per-prompt", "2"), "--images-per-prompt without --suite"),
+        (("--duels-needed", "0.5"), "share 0.5: it must be between 0 and 1"),
+        (("--suite", "hpsv2", "--judge", "clip"), "has no prompts of HPS v2"),
+        (("--suite", "world", "base", "base"), "each at most once"),
+        ((".",), "is a folder of pictures: name the benchmark"),
+    ],
+)
+def test_wrong_usage(call: Call, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    answer = call("evaluate", *arguments, "-w", tmp_path / "w", "-o", tmp_path)
+    assert answer.code == 2
+    assert message in answer.err

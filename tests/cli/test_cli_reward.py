@@ -1,0 +1,151 @@
+"""`redraft reward` through the real entry point: fit, score, rank, calibrate, and what it says to bad input."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from answers import Call
+from PIL import Image
+
+from redraft.world import draw_prompts, parse, render
+
+FAST = "epochs = 1\nbatch = 16\nimage_layers = 1\ntext_layers = 0\nholdout = 0.3\n"
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixteen prompts, a render and a darkened render each: everybody likes the bright one."""
+    folder = tmp_path_factory.mktemp("answers")
+    rng = np.random.default_rng(3)
+    rows, stars = [], []
+    for row, prompt in enumerate(draw_prompts(rng, 16)):
+        bright = render(parse(prompt.text), rng)
+        Image.fromarray(bright).save(folder / f"{row}a.png")
+        Image.fromarray((bright * 0.3).astype(np.uint8)).save(folder / f"{row}b.png")
+        names = [f"{row}a.png", f"{row}b.png"]
+        common = {"prompt": prompt.text, "pictures": names, "rater": "anna" if row % 2 else "ben"}
+        rows.append({**common, "kind": "pair", "answer": [1, 0]})
+        stars.append({**common, "kind": "stars", "answer": [5, 2]})
+    path = folder / "answers.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    (folder / "stars.jsonl").write_text("\n".join(map(json.dumps, stars)))
+    (folder / "fast.toml").write_text(FAST)
+    named = [{"prompt": row["prompt"], "picture": name} for row in rows for name in row["pictures"]]  # type: ignore[attr-defined]
+    (folder / "pictures.jsonl").write_text("\n".join(map(json.dumps, named)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def reward(answers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import sys
+
+    from redraft.cli.main import run
+
+    folder = tmp_path_factory.mktemp("rewards") / "taste"
+    before = sys.argv
+    sys.argv = ["redraft", "reward", "fit", str(answers), "-o", str(folder), "-c", str(answers.parent / "fast.toml")]
+    try:
+        with contextlib.suppress(SystemExit):
+            run()
+    finally:
+        sys.argv = before
+    return folder
+
+
+def test_fit_score_and_rank(call: Call, answers: Path, reward: Path) -> None:
+    card = json.loads((reward / "card.json").read_text())
+    assert card["metrics"]["held_out/pairs"] >= 2
+    prompt = json.loads(answers.read_text().split("\n")[0])["prompt"]
+    pictures = [answers.parent / "0b.png", answers.parent / "0a.png"]
+    result = call("reward", "rank", reward, *pictures, "--prompt", prompt, "--json").json()
+    assert [Path(row["picture"]).name for row in result["order"]] == ["0a.png", "0b.png"]
+    assert 0.5 <= result["order"][0]["beats_next"] <= 1
+    assert result["order"][1]["beats_next"] is None
+    scored = call("reward", "score", reward, *pictures, "--prompt", prompt, "--json").json()
+    assert scored["fingerprints"] == {str(reward): result["fingerprint"]}
+    values = [row["scores"][str(reward)] for row in scored["pictures"]]
+    assert values[::-1] == [row["score"] for row in result["order"]]
+    shown = call("reward", "rank", reward, *pictures, "--prompt", prompt)
+    assert "% against the next" in shown.out
+
+
+def test_a_profile_and_heads(call: Call, answers: Path, reward: Path, tmp_path: Path) -> None:
+    done = call(
+        "reward",
+        "fit",
+        answers,
+        "-o",
+        tmp_path / "anna",
+        "--kind",
+        "profile",
+        "--base",
+        reward,
+        "--rater",
+        "anna",
+        "--json",
+    )
+    assert done.code == 0, done.err
+    assert done.json()["card"]["answers"] == 8
+    scored = call(
+        "reward", "score", tmp_path / "anna", answers.parent / "0a.png", "--prompt", "a star", "--json"
+    ).json()
+    assert list(scored["pictures"][0]["scores"]) == [str(tmp_path / "anna")]
+    done = call("reward", "fit", answers.parent / "stars.jsonl", "-o", tmp_path / "head", "--kind", "head", "--json")
+    assert done.code == 0, done.err
+    assert (tmp_path / "head" / "head.safetensors").is_file()
+
+
+def test_calibrate(call: Call, answers: Path, tmp_path: Path) -> None:
+    from redraft.rewards.calibrate import load_calibrations
+
+    out = tmp_path / "calibration.safetensors"
+    result = call(
+        "reward", "calibrate", "clip", "--rows", answers.parent / "pictures.jsonl", "-o", out, "--json"
+    ).json()
+    assert (result["pictures"], result["failures"]) == (32, [])
+    assert result["heads"]["clip"]["kind"] == "linear"
+    assert load_calibrations(out)["clip"].fingerprint == result["heads"]["clip"]["fingerprint"]
+
+
+def test_a_picture_that_cannot_be_read_loses_its_own_score_only(call: Call, answers: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_text("no picture")
+    answer = call("reward", "score", "clip", answers.parent / "0a.png", broken, "--prompt", "a star", "--json")
+    assert answer.code == 0
+    result = answer.json()
+    assert [row["scores"]["clip"] is None for row in result["pictures"]] == [False, True]
+    assert len(result["failures"]) == 1
+    assert "broken.png" in answer.err
+
+
+def test_bad_input(call: Call, answers: Path, reward: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new"
+    cases = [
+        (("fit", tmp_path / "none.jsonl", "-o", out), "cannot be read"),
+        (("fit", answers, "-o", reward), "is not empty: give a new one"),
+        (("fit", answers, "-o", out, "--kind", "profile"), "needs --base FOLDER"),
+        (("fit", answers, "-o", out, "--rater", "anna"), "belong to --kind profile"),
+        (("fit", answers, "-o", out, "--kind", "head"), "no stars and no thumbs"),
+        (
+            ("fit", answers, "-o", out, "--kind", "profile", "--base", reward, "--rater", "zoe"),
+            "no answer of the rater",
+        ),
+        (("fit", answers, "-o", out, "--clip", tmp_path), "has no config.json"),
+        (("score", "clip"), "nothing to score"),
+        (("score", "clipp", answers.parent / "0a.png", "--prompt", "x"), "did you mean 'clip'"),
+        (("rank", "clip", answers.parent / "0a.png", "--prompt", "x"), "at least two"),
+        (("calibrate", "clip", "--rows", answers, "-o", out), "line 1 is no row"),
+    ]
+    for arguments, message in cases:
+        answer = call("reward", *arguments)
+        assert answer.code == 2, (arguments, answer.err)
+        assert message in answer.err
+    (tmp_path / "slow.toml").write_text("epoch = 3")
+    answer = call("reward", "fit", answers, "-o", out, "-c", tmp_path / "slow.toml")
+    assert answer.code == 2
+    assert "did you mean 'epochs'" in answer.err
+    assert not out.exists()
