@@ -29,7 +29,6 @@ def save_tiny_mask2former(folder: Path, *, classes: int, queries: int = 12) -> P
     """Random weights, saved as save_pretrained writes a released one."""
     from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, SwinConfig
 
-    torch.manual_seed(0)
     swin = SwinConfig(
         image_size=64, patch_size=4, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=2,
         out_features=["stage1", "stage2", "stage3", "stage4"],
@@ -39,7 +38,9 @@ def save_tiny_mask2former(folder: Path, *, classes: int, queries: int = 12) -> P
         encoder_layers=1, decoder_layers=2, num_attention_heads=2, dim_feedforward=32, num_queries=queries,
         id2label={number: f"class {number}" for number in range(classes)},
     )  # fmt: skip
-    Mask2FormerForUniversalSegmentation(config).save_pretrained(folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        Mask2FormerForUniversalSegmentation(config).save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps({**PREPROCESSOR, "num_labels": classes}))
     return folder
 

@@ -49,6 +49,7 @@ class CompbenchConfig(Config):
     """Options of the suite `t2i-compbench`."""
 
     detector: str = Field(default="", description="folder of a Mask2Former; empty: `detector` in the data folder")
+    device: str = Field(default="cpu", description="where the detector runs, cpu or cuda")
     judge: str = Field(default="", description="CLIP that names colours; empty: the folder `clip` in the data folder")
     part: Literal["val", "train", ""] = Field(
         default="val", description="which files: numeracy_val.txt; '': numeracy.txt"
@@ -98,7 +99,7 @@ class CompbenchBenchmark:
         coloured = any(prompt.tag("task") == "color" for prompt in prompts)
         return cls(
             prompts,
-            detector=detector_of(folder, detector=config.detector),
+            detector=detector_of(folder, detector=config.detector, device=config.device),
             namer=open_namer(config.judge or str(folder / "clip"), context) if coloured else None,
             threshold=config.threshold,
             images_per_prompt=config.images_per_prompt,

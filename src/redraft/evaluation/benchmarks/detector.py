@@ -107,7 +107,6 @@ def open_detector(
     """
     path = Path(folder)
     _require_mask2former(path)
-    from safetensors import SafetensorError
     from transformers import Mask2FormerForUniversalSegmentation
     from transformers.models.mask2former.image_processing_pil_mask2former import Mask2FormerImageProcessorPil
 
@@ -116,7 +115,7 @@ def open_detector(
             path, local_files_only=True, output_loading_info=True
         )
         processor = Mask2FormerImageProcessorPil.from_pretrained(path, local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except Exception as error:  # damaged weights and settings raise whatever their readers do
         raise DamagedError(
             f"the detector in {str(path)!r} cannot be read ({type(error).__name__}: {str(error).strip()[:200]}): a "
             "file is missing or damaged; fetch or save it again"
@@ -143,13 +142,14 @@ def read_names(path: Path) -> tuple[str, ...]:
     return names
 
 
-def detector_of(folder: Path, *, detector: str) -> Mask2FormerDetector:
+def detector_of(folder: Path, *, detector: str, device: str = "cpu") -> Mask2FormerDetector:
     """The detector at `detector`, or in the subfolder `detector` of a benchmark's data, named by its object_names.txt.
 
     Without that file the classes have the names of the network's configuration. Raises as `open_detector`.
     """
     file = folder / NAMES_FILE
-    return open_detector(detector or folder / "detector", names=read_names(file) if file.is_file() else None)
+    names = read_names(file) if file.is_file() else None
+    return open_detector(detector or folder / "detector", names=names, device=device)
 
 
 def detector_checks(detector: Detector, *, known: Path | None, above: float) -> tuple[Check, ...]:

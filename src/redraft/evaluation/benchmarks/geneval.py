@@ -36,6 +36,7 @@ class GenevalConfig(Config):
     """Options of the suite `geneval`; thresholds other than the published ones are said beside every number."""
 
     detector: str = Field(default="", description="folder of a Mask2Former; empty: `detector` in the data folder")
+    device: str = Field(default="cpu", description="where the detector runs, cpu or cuda")
     judge: str = Field(default="", description="CLIP that names colours; empty: the folder `clip` in the data folder")
     images_per_prompt: int = Field(default=4, ge=1, description="pictures of each prompt; published numbers have 4")
     threshold: float = Field(default=0.3, ge=0, lt=1, description="an object counts above this score")
@@ -86,7 +87,7 @@ class GenevalBenchmark:
         rules = Rules(**{name: getattr(config, name) for name in Rules.__dataclass_fields__})
         return cls(
             scenes,
-            detector=detector_of(folder, detector=config.detector),
+            detector=detector_of(folder, detector=config.detector, device=config.device),
             namer=open_namer(config.judge or str(folder / "clip"), context),
             rules=rules,
             images_per_prompt=config.images_per_prompt,
