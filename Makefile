@@ -1,7 +1,7 @@
 # Every target sets up .venv by itself; nothing has to be installed first but Python 3.11 or newer.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup improve test check format benchmark clean
+.PHONY: help setup improve studio test check format benchmark clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -39,6 +39,9 @@ $(STAMP): pyproject.toml constraints-cpu.txt
 
 improve: $(STAMP) ## run the main job in ./redraft-workspace; options through ARGS="--model builtin:sd"
 	@$(BIN)/redraft improve --workspace ./redraft-workspace $(ARGS)
+
+studio: $(STAMP) ## open the studio with ./redraft-workspace; options through ARGS="--port 9000"
+	@$(BIN)/redraft studio --workspace ./redraft-workspace --open $(ARGS)
 
 test: $(STAMP) ## run the tests; a part of them through ARGS="tests/diffusion"
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)

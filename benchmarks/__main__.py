@@ -16,6 +16,7 @@ from benchmarks import (
     method_steps,
     rollouts,
     scorers,
+    serving,
 )
 from benchmarks.subject import FULL, MODELS, QUICK, Amount
 from benchmarks.table import Section, as_json, as_text
@@ -29,6 +30,7 @@ PARTS: dict[str, Callable[[Amount], Section]] = {
     "feedback-import": lambda amount: feedback_import.measure(amount=amount),
     "durable-answers": lambda amount: durable_answers.measure(amount=amount),
     "gallery-pages": lambda amount: gallery_pages.measure(amount=amount),
+    "serving": lambda amount: serving.measure(amount=amount),
     "against-trl": lambda amount: against_trl.measure(MODELS[0], amount=amount),
 }
 

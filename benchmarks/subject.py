@@ -38,6 +38,8 @@ class Amount:
     senders: int
     feedback_rows: tuple[int, ...]
     gallery_pages: int
+    served_pictures: int
+    served_rounds: int
 
 
 FULL = Amount(
@@ -55,6 +57,8 @@ FULL = Amount(
     senders=64,
     feedback_rows=(10_000, 5_000_000),
     gallery_pages=1_000,
+    served_pictures=256,
+    served_rounds=3,
 )
 QUICK = Amount(
     repeats=1,
@@ -71,6 +75,8 @@ QUICK = Amount(
     senders=8,
     feedback_rows=(100, 1_000),
     gallery_pages=10,
+    served_pictures=8,
+    served_rounds=1,
 )
 
 

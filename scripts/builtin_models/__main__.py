@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 PICTURES = 60_000
-STAGES = ("corpus", "autoencoder", "latents", "clip", "clip-heldout", "sd", "sd3", "heads", "ship")
+STAGES = ("corpus", "autoencoder", "latents", "clip", "clip-heldout", "sd", "sd3", "heads", "ship", "calibrate")
 
 
 def main() -> None:
@@ -57,6 +57,11 @@ def main() -> None:
             from scripts.builtin_models import ship
 
             ship.ship(work)
+        case "calibrate":
+            from scripts.builtin_models import calibration
+
+            for family in ("sd", "sd3"):
+                calibration.calibrate(family)
 
 
 if __name__ == "__main__":

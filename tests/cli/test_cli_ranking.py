@@ -65,6 +65,26 @@ def test_a_model_is_painted_and_ranked_beside_a_folder(call: Call, model: Path, 
     assert painted["ranks"] == [2, 2]
 
 
+def test_options_of_scorers_reach_the_judge_of_a_suite(call: Call, pictures: Path, tmp_path: Path) -> None:
+    """[scorers.mine] makes a second JPEG scorer of another quality; without the file there is no scorer `mine`."""
+    prompts, config = tmp_path / "prompts.txt", tmp_path / "run.toml"
+    prompts.write_text("\n".join(f"a red star {place}" for place in range(12)))
+    config.write_text('[scorers.mine]\nplugin = "jpeg-compressibility"\nquality = 10\n')
+    command = ("evaluate", "-s", "prompts", pictures / "true", "--prompts", prompts, "--json")
+    mine = call(*command, "-o", tmp_path / "mine", "--judge", "mine", "--config", config)
+    assert mine.code == 0, mine.err
+    usual = call(*command, "-o", tmp_path / "usual", "--judge", "jpeg-compressibility")
+    sizes = [answer.json()["models"][0]["metrics"]["distance"]["value"] for answer in (mine, usual)]
+    assert sizes[0] < sizes[1] < 0  # minus the distance of the round trip, longer at the lower quality
+    unknown = call(*command, "-o", tmp_path / "none", "--judge", "mine")
+    assert unknown.code == 2
+    assert "scorer 'mine' is unknown" in unknown.err
+    config.write_text("[scorer.mine]\nquality = 10\n")
+    wrong = call(*command, "-o", tmp_path / "wrong", "--config", config)
+    assert wrong.code == 2
+    assert "did you mean 'scorers'" in wrong.err
+
+
 def test_other_options_on_the_same_output_are_refused(call: Call, pictures: Path, tmp_path: Path) -> None:
     assert call("evaluate", "-s", "world", pictures / "true", *SMALL, "-o", tmp_path).code == 0
     answer = call(

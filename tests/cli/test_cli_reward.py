@@ -13,6 +13,7 @@ from PIL import Image
 
 from redraft.world import draw_prompts, parse, render
 
+SLIDERS = "members = 2\npasses = 1\nwidth = 8\nmirrored = 0.0\n"
 FAST = "epochs = 1\nbatch = 16\nimage_layers = 1\ntext_layers = 0\nholdout = 0.3\n"
 
 
@@ -21,7 +22,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sixteen prompts, a render and a darkened render each: everybody likes the bright one."""
     folder = tmp_path_factory.mktemp("answers")
     rng = np.random.default_rng(3)
-    rows, stars = [], []
+    rows, stars, ratings, sliders = [], [], [], []
     for row, prompt in enumerate(draw_prompts(rng, 16)):
         bright = render(parse(prompt.text), rng)
         Image.fromarray(bright).save(folder / f"{row}a.png")
@@ -30,11 +31,19 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
         common = {"prompt": prompt.text, "pictures": names, "rater": "anna" if row % 2 else "ben"}
         rows.append({**common, "kind": "pair", "answer": [1, 0]})
         stars.append({**common, "kind": "stars", "answer": [5, 2]})
+        for name, quality in zip(names, (9, 3), strict=True):
+            one = {**common, "pictures": [name], "kind": "rating"}
+            ratings.append({**one, "answer": {"quality": quality}, "scales": {"quality": [1, 10]}})
+            set_ = {"semantics": 8, "subject_detail": row % 11, "aesthetics": quality}
+            sliders.append({**one, "answer": set_, "scales": {name: [0, 10] for name in set_}, "weight": 2})
     path = folder / "answers.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     (folder / "stars.jsonl").write_text("\n".join(map(json.dumps, stars)))
+    (folder / "ratings.jsonl").write_text("\n".join(map(json.dumps, ratings)))
+    (folder / "sliders.jsonl").write_text("\n".join(map(json.dumps, sliders)))
     (folder / "fast.toml").write_text(FAST)
-    named = [{"prompt": row["prompt"], "picture": name} for row in rows for name in row["pictures"]]  # type: ignore[attr-defined]
+    (folder / "sliders.toml").write_text(SLIDERS)
+    named = [{"prompt": row["prompt"], "picture": name} for row in rows for name in row["pictures"]]
     (folder / "pictures.jsonl").write_text("\n".join(map(json.dumps, named)))
     return path
 
@@ -99,6 +108,41 @@ def test_a_profile_and_heads(call: Call, answers: Path, reward: Path, tmp_path: 
     assert (tmp_path / "head" / "head.safetensors").is_file()
 
 
+def test_a_preference_model_learns_from_ratings_of_one_to_ten(call: Call, answers: Path, tmp_path: Path) -> None:
+    fast = answers.parent / "fast.toml"
+    done = call("reward", "fit", answers.parent / "ratings.jsonl", "-o", tmp_path / "taste", "-c", fast, "--json")
+    assert done.code == 0, done.err
+    metrics = done.json()["card"]["metrics"]
+    assert metrics["held_out/points"] == 2 * metrics["held_out/pairs"] > 0  # two of a prompt by one rater are a pair
+    wrong = call(
+        "reward", "fit", answers.parent / "ratings.jsonl", "-o", tmp_path / "no", "--question", "beauty", "-c", fast
+    )
+    assert wrong.code == 2
+    assert "line 1: question 'beauty' is unknown: known names: quality" in wrong.err
+
+
+def test_facets_are_fitted_to_sliders_and_score(call: Call, answers: Path, tmp_path: Path) -> None:
+    out, quick = tmp_path / "facets", answers.parent / "sliders.toml"
+    fit = ("reward", "fit", answers.parent / "sliders.jsonl", "-o", out, "--kind", "facets", "-c", quick)
+    done = call(*fit)
+    assert done.code == 0, done.err
+    assert f"facets reward in {out}: use it with --reward {out}" in done.out
+    assert {path.name for path in out.iterdir()} == {"facets.safetensors", "card.json", "card.html"}
+    card = json.loads((out / "card.json").read_text())
+    assert card["clip_folder"] == ""
+    assert card["rated"] == [True, True, False, False, True, False]
+    assert card["metrics"]["aesthetics/count"] == 32
+    assert "data:image/png" in (out / "card.html").read_text()
+    scored = call("reward", "score", out, answers.parent / "0a.png", "--prompt", "a star", "--json").json()
+    found = scored["pictures"][0]["scores"]
+    assert list(found)[1:] == card["picture_facets"]
+    assert [found[name] is None for name in list(found)[1:]] == [not rated for rated in card["rated"]]
+    again = call(*fit, "--json")
+    assert again.code == 2
+    assert "is not empty" in again.err
+    assert "--question x chooses among the numbers" in call(*fit[:4], tmp_path / "b", *fit[5:], "--question", "x").err
+
+
 def test_calibrate(call: Call, answers: Path, tmp_path: Path) -> None:
     from redraft.rewards.calibrate import load_calibrations
 
@@ -126,6 +170,10 @@ def test_bad_input(call: Call, answers: Path, reward: Path, tmp_path: Path) -> N
     out = tmp_path / "new"
     cases = [
         (("fit", tmp_path / "none.jsonl", "-o", out), "cannot be read"),
+        (("fit", "-o", out), "give a file of answers or --workspace FOLDER, one of them"),
+        (("fit", answers, "-w", tmp_path, "-o", out), "give a file of answers or --workspace FOLDER, one of them"),
+        (("fit", "-w", tmp_path / "none", "-o", out), "is no workspace: give its folder"),
+        (("fit", answers, "-o", out, "--kind", "facets"), "line 1: an answer of kind 'pair': facets are learned"),
         (("fit", answers, "-o", reward), "is not empty: give a new one"),
         (("fit", answers, "-o", out, "--kind", "profile"), "needs --base FOLDER"),
         (("fit", answers, "-o", out, "--rater", "anna"), "belong to --kind profile"),
@@ -138,7 +186,7 @@ def test_bad_input(call: Call, answers: Path, reward: Path, tmp_path: Path) -> N
         (("score", "clip"), "nothing to score"),
         (("score", "clipp", answers.parent / "0a.png", "--prompt", "x"), "did you mean 'clip'"),
         (("rank", "clip", answers.parent / "0a.png", "--prompt", "x"), "at least two"),
-        (("calibrate", "clip", "--rows", answers, "-o", out), "line 1 is no row"),
+        (("calibrate", "clip", "--rows", answers, "-o", out), "line 1: is no row"),
     ]
     for arguments, message in cases:
         answer = call("reward", *arguments)

@@ -25,7 +25,7 @@ from redraft.evaluation.benchmarks.pictures import PictureFolder, read_picture
 from redraft.evaluation.benchmarks.rows import mean_row, win_rate
 from redraft.evaluation.benchmarks.scored import PromptsBenchmark
 from redraft.evaluation.benchmarks.stability import by_size, by_wording
-from redraft.evaluation.metrics import frechet_distance, kernel_distance, kernel_subsets
+from redraft.evaluation.metrics import frechet_distance, kernel_distance, kernel_distances, kernel_subsets
 from redraft.evaluation.suites import SuiteContext
 from redraft.rewards.jpeg import JpegIncompressibilityScorer
 
@@ -156,6 +156,26 @@ def test_kernel_distance_by_its_definition() -> None:
     assert kernel_distance(second, first) == pytest.approx(kernel_distance(first, second), rel=1e-12)
     with pytest.raises(UsageError, match="a kernel distance needs N,D and M,D of one extractor"):
         kernel_distance(first, second[:, :2])
+
+
+def test_kernel_distances_of_many_subsets_are_those_of_each_alone() -> None:
+    """More rows than one block has, so that sums over blocks are tried too."""
+    rng = np.random.default_rng(7)
+    first, second = rng.normal(size=(1100, 5)), 0.2 + rng.normal(size=(60, 5))
+    kept = rng.uniform(size=(6, 1100)) < np.linspace(0.01, 1, 6)[:, None]
+    kept_second = rng.uniform(size=(6, 60)) < 0.5
+    alone = [kernel_distance(first[rows], second) for rows in kept]
+    assert kernel_distances(first, second, kept=kept) == pytest.approx(alone, rel=1e-9)
+    both = [kernel_distance(first[rows], second[others]) for rows, others in zip(kept, kept_second, strict=True)]
+    assert kernel_distances(first, second, kept=kept, kept_second=kept_second) == pytest.approx(both, rel=1e-9)
+    drawn = np.random.default_rng(KEY.entropy)
+    subsets = [
+        kernel_distance(first[drawn.permutation(1100)[:40]], second[drawn.permutation(60)[:40]]) for _ in range(5)
+    ]
+    assert kernel_subsets(first, second, key=KEY, subsets=5, size=40) == pytest.approx(subsets, rel=1e-9)
+    kept[3] = False
+    with pytest.raises(UsageError, match="at least 2 pictures each"):
+        kernel_distances(first, second, kept=kept)
 
 
 def test_kernel_distance_of_equal_distributions_is_zero_on_average() -> None:

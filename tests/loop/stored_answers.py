@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -61,18 +62,29 @@ def duel(space: Workspace, *, first: Painting, second: Painting, swapped: bool, 
 
 
 def thumb(space: Workspace, painting: Painting, mark: float, *, probability: float | None = None) -> None:
+    _about(space, painting, form="thumbs", payload={"up": mark > 0.5}, mark=mark, probability=probability)
+
+
+def sliders(space: Workspace, painting: Painting, payload: dict[str, Any], *, probability: float | None = None) -> None:
+    _about(space, painting, form="sliders", payload=payload, mark=None, probability=probability)
+
+
+def _about(
+    space: Workspace, painting: Painting, *, form: str, payload: dict[str, Any], mark: float | None,
+    probability: float | None,
+) -> None:  # fmt: skip
     ask = None
     if probability is not None:
         ask = f"ask-{next(_number)}"
         entry = AskDecisionEntry(
-            id=ask, user=ANNA, kind="picture", subject=painting.id, form="thumbs", confidence=0.5, weakest="clip",
+            id=ask, user=ANNA, kind="picture", subject=painting.id, form=form, confidence=0.5, weakest="clip",
             threshold=0.4, rate=0.1, exploration=0.01, budget_left=3.0, probability=probability, coin=0.0,
             outcome="shown", policy="test", day="2026-01-01", created_at=1.5,
         )  # fmt: skip
         state = AskState(threshold=0.4, changed_at=1.5)
         Asks(space.database).decide(ANNA, lambda _before, _known: (state, [entry]))
     _ingest(space, Answer(
-        id=_uuid7(), user=ANNA, kind="picture", subject=painting.id, form="thumbs", payload={"up": mark > 0.5},
+        id=_uuid7(), user=ANNA, kind="picture", subject=painting.id, form=form, payload=payload,
         mark=mark, ask=ask, created_at=2.0, received_at=2.0,
     ))  # fmt: skip
 

@@ -177,7 +177,8 @@ def results() -> dict[str, Any]:
         "pictures": {"fit": {"pictures": 3000, "painted": 1500}, "exam": {"pictures": 1500}, "seconds": 10},
         "fit": {
             "answers": 3000, "clip_answers": 300, "people": 60, "touched": dict.fromkeys(FACETS, 0.8), "seconds": 20,
-            "card": {"metrics": {"raters/spread": 0.048}, "alarm": 0.6, "labels": square, "predictions": square,
+            "card": {"metrics": {"raters/spread": 0.048} | {f"{name}/ece": 0.013 for name in FACETS},
+                     "alarm": 0.6, "labels": square, "predictions": square,
                      "alarms": [{"first": "a", "second": "b", "correlation": 0.71, "of": "labels"}]},
         },
         "examination": {
@@ -200,6 +201,7 @@ def test_the_page_tells_what_fell_short_and_that_the_alarm_rings() -> None:
     )
     assert "a and b 0.71 in the answers" in page
     assert "| semantics | 0.90 (0.88 to 0.92) |" in page
+    assert "| 0.300 | 0.100 | 0.013 | 0.90 (0.88 to 0.92) |" in page  # deviation, error, calibration, pooled
     assert "recover the truth (at least 93 % is asked for); unweighted, neither does." in page
     assert [stage.name for stage in plan.stages] == ["pictures", "fit", "examination", "asks"]
     assert plan.figure(results()).startswith(b"\x89PNG")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import torch
 from redraft.cli.factory import PluginFactory
 from redraft.core.errors import DamagedError, UsageError
 from redraft.core.keys import Key
+from redraft.core.protocols import MethodContext
 from redraft.core.records import Prompt
+from redraft.loop.reproductions import hpsv2_training
 from redraft.loop.reproductions.catalogue import STUDIES, study
-from redraft.loop.reproductions.hpsv2_examine import CEILING, PERSON, START, accuracies, rankings, training_curve
-from redraft.loop.reproductions.hpsv2_page import OURS, figure, page
+from redraft.loop.reproductions.hpsv2_examine import CEILING, OURS, PERSON, START, accuracies, rankings, training_curve
+from redraft.loop.reproductions.hpsv2_page import figure, page
 from redraft.loop.reproductions.hpsv2_people import (
     Chosen,
     agreements,
@@ -102,6 +105,27 @@ def test_an_album_is_read_as_it_was_saved(tmp_path: Path) -> None:
         read_album(tmp_path / "album.safetensors")
 
 
+def test_a_killed_training_goes_on_from_its_last_checkpoint(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hpsv2_training, "PICTURES", 8)
+    factory = PluginFactory()
+
+    def trained(folder: Path) -> dict[int, Any]:
+        backbone: Any = factory.backbone(str(model))
+        method = factory.method("sft", context=MethodContext(recipe=backbone.default_recipe(), reward=None))
+        return hpsv2_training.train_checkpoints(backbone, method, steps=(0, 1, 2), folder=folder, key=KEY)
+
+    whole = trained(tmp_path / "whole")
+    assert list(whole) == [0, 1, 2]
+    name = next(iter(whole[0]))
+    assert len({float(each[name].abs().sum()) for each in whole.values()}) == 3
+    shutil.copytree(tmp_path / "whole", tmp_path / "killed")
+    (tmp_path / "killed" / "2-training.safetensors").unlink()
+    again = trained(tmp_path / "killed")
+    assert all(torch.equal(again[2][name], value) for name, value in whole[2].items())
+
+
 def test_prompts_to_examine_with_are_none_of_those_to_learn_from() -> None:
     fitted, examined = study_prompts(fitted=60, examined=20, key=KEY)
     assert (len(fitted), len(examined)) == (60, 20)
@@ -154,6 +178,9 @@ def test_accuracies_and_rankings_of_known_scores() -> None:
     assert rows[START]["low"] < 0.5 < rows[START]["high"]
     assert rows[OURS]["gain"]["low"] > 0.1
     assert rows["opposite"]["gain"]["high"] < -0.1
+    assert rows[OURS]["lead"]["value"] == 0
+    assert rows[START]["lead"]["value"] == rows[OURS]["gain"]["value"]
+    assert rows["opposite"]["lead"]["low"] > rows[START]["lead"]["high"]
     assert rows["opposite"]["pooled"] == pytest.approx(1 - rows[CEILING]["pooled"], abs=1e-6)
     better = Album(
         prompts=shown.prompts, pixels=shown.pixels, setting=shown.setting,
@@ -176,10 +203,11 @@ def test_the_page_says_what_the_results_say() -> None:
     shown = album(prompts=60)
     chosen = ask_people(shown, 600, crowd=20, slip=0.05, key=KEY)
     taste = average_taste(shown, key=KEY)
-    scores = {OURS: taste, START: KEY.child("noise").normal(taste.shape)}
+    noise = KEY.child("noise").normal(taste.shape)
+    scores = {OURS: taste, START: noise, "opposite": -taste, "twin": taste + 0.001 * noise}
     exam = accuracies(scores, shown, chosen, key=KEY)
     exam["ranking"] = rankings(scores, shown, chosen, names=("x", "y", "z"), key=KEY)
-    exam["curve"] = training_curve({OURS: taste}, steps=(0, 10, 20), key=KEY)
+    exam["curve"] = training_curve({OURS: taste, CEILING: taste}, steps=(0, 10, 20), key=KEY)
     card = {"metrics": {"held_out/pair_accuracy": 0.75, "held_out/pairs": 100.0}}
     results = {
         "fit": {"choices": 2000, "ties": 0.1, "card": card, "seconds": 60},
@@ -188,6 +216,9 @@ def test_the_page_says_what_the_results_say() -> None:
     text = page(results)
     ours = exam["rows"][OURS]
     assert f"| {OURS} | {100 * ours['value']:.1f} ({100 * ours['low']:.1f} to {100 * ours['high']:.1f}) |" in text
-    assert "is better than the CLIP it started from" in text
+    assert "is better than the clip and the opposite, not clearly better than the twin, and above 75 %" in text
+    lead = {name: 100 * value for name, value in exam["rows"]["opposite"]["lead"].items()}
+    assert f"| {lead['value']:+.1f} ({lead['low']:+.1f} to {lead['high']:+.1f}) |\n| twin |" in text
+    assert f"| {CEILING} | " in text.split("## Training steps")[1]
     assert "in 2 minutes on one thread" in text
     assert figure(results).startswith(b"\x89PNG")

@@ -16,19 +16,20 @@ from redraft.core.config import build
 from redraft.core.errors import ConfigError, NumericsError, UsageError
 from redraft.core.keys import Key
 from redraft.core.records import FACETS
-from redraft.rewards.facets_answers import (
-    SliderAnswer,
-    facet_answers,
-    read_slider_answers,
-    slider_pictures,
-)
+from redraft.rewards.answer_lines import picture_files
+from redraft.rewards.facets_answers import SliderAnswer, facet_answers
 from redraft.rewards.facets_calibration import fit_scale, reliability
 from redraft.rewards.facets_config import TEMPORAL, FacetFitConfig, sliders
 from redraft.rewards.facets_correlation import entwined, facet_correlations
 from redraft.rewards.facets_raters import rater_effects
+from redraft.rewards.facets_rows import read_slider_answers
 
 KEY = Key(seed=0)
 LINE = {"prompt": "a red star", "picture": "a.png", "sliders": {"semantics": 8, "safety": 10}}
+ROW = {
+    "prompt": "a red star", "pictures": ["a.png"], "kind": "rating", "answer": {"semantics": 8},
+    "scales": {"semantics": [0, 10]}, "rater": "anna", "weight": 5,
+}  # fmt: skip
 
 
 def written(folder: Path, *lines: Any) -> Path:
@@ -70,7 +71,7 @@ def test_answers_are_read_with_masks_and_clips(tmp_path: Path) -> None:
     answers = read_slider_answers(written(tmp_path, {**LINE, "rater": "anna"}, "", clip))
     for name in ("a.png", "0.png", "1.png", "2.png"):
         (tmp_path / name).write_bytes(b"")
-    _, rows = slider_pictures(answers, folder=tmp_path)
+    _, rows = picture_files(answers, folder=tmp_path)
     found = facet_answers(answers, facets=(*FACETS, TEMPORAL), pictures=rows)
     assert found.values[0].tolist() == pytest.approx([0.8, 0, 0, 0, 0, 1, 0])
     assert found.mask.tolist() == [[True, False, False, False, False, True, False], [False] * 6 + [True]]
@@ -78,6 +79,15 @@ def test_answers_are_read_with_masks_and_clips(tmp_path: Path) -> None:
     assert found.subjects == ((0,), (1, 2, 3))
     assert found.raters == ("anna",)
     assert found.probability.tolist() == [1.0, 0.25]
+
+
+def test_rows_of_ratings_are_slider_answers(tmp_path: Path) -> None:
+    (found,) = read_slider_answers(written(tmp_path, ROW))
+    assert found == SliderAnswer(
+        prompt="a red star", pictures=("a.png",), sliders={"semantics": 8}, rater="anna", weight=5.0
+    )
+    tensors = facet_answers((found,), facets=FACETS, pictures={"a.png": 0})
+    assert (tensors.weight.tolist(), tensors.probability.tolist()) == ([5.0], [1.0])
 
 
 def test_unknown_raters_are_not_one_person() -> None:
@@ -88,8 +98,8 @@ def test_unknown_raters_are_not_one_person() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("[1]", "line 1 is a JSON list"),
-        ("{", "line 1 is no JSON"),
+        ("[1]", "line 1: is a JSON list"),
+        ("{", "line 1: no JSON"),
         ({"prompt": "p", "picture": "a"}, "lacks 'sliders'"),
         ({**LINE, "slider": 1}, "unknown key 'slider'"),
         ({**LINE, "frames": ["a", "b"]}, "either a picture or frames"),
@@ -99,7 +109,14 @@ def test_unknown_raters_are_not_one_person() -> None:
         ({**LINE, "sliders": {}}, "0 sliders"),
         ({**LINE, "sliders": {TEMPORAL: 3}}, "only a clip has it"),
         ({**LINE, "probability": 0}, r"probability 0.0 of an answer: it must lie in \(0, 1\]"),
-        ({**LINE, "probability": "often"}, "probability a number"),
+        ({**LINE, "probability": "often"}, "probability and weight numbers"),
+        ({**LINE, "weight": 0}, "weight 0.0 of an answer: it must be finite and above 0"),
+        (
+            {"prompt": "p", "pictures": ["a.png"], "kind": "stars", "answer": [4]},
+            "an answer of kind 'stars': facets are learned from sliders",
+        ),
+        ({**ROW, "answer": {"semantics": 7.5}}, "slider 'semantics' = 7.5"),
+        ({**ROW, "scales": {"semantics": [1, 5]}, "answer": {"semantics": 4}}, "semantics on a scale of 1 to 5"),
         ({**LINE, "picture": 3}, "must be texts"),
         ({"prompt": "p", "frames": ["a"], "sliders": {"safety": 1}}, "two texts or more"),
     ],
@@ -117,7 +134,7 @@ def test_files_and_facets_that_are_not_there_are_named(tmp_path: Path) -> None:
         read_slider_answers(written(tmp_path, ""))
     answers = read_slider_answers(written(tmp_path, {**LINE, "sliders": {"beauty": 1}}))
     with pytest.raises(UsageError, match="1 of 1 pictures are missing"):
-        slider_pictures(answers, folder=tmp_path)
+        picture_files(answers, folder=tmp_path)
     with pytest.raises(UsageError, match="slider 'beauty' is unknown"):
         facet_answers(answers, facets=FACETS, pictures={"a.png": 0})
     with pytest.raises(UsageError, match="nothing to fit to"):

@@ -9,12 +9,14 @@ import torch
 from PIL import Image
 
 from redraft.core.errors import UsageError
-from redraft.core.feedback import Preference
+from redraft.core.feedback import Preference, Rating
+from redraft.rewards.answer_lines import picture_files
+from redraft.rewards.picture_files import read_picture
 from redraft.rewards.pixels import Preprocessing
 from redraft.rewards.preference_data import preference_data, prompt_weights
 from redraft.rewards.preference_losses import pair_loss
-from redraft.rewards.preference_pictures import FilePictures, PixelPictures
-from redraft.rewards.preference_rows import picture_files, read_preferences
+from redraft.rewards.preference_pictures import FilePictures, NamedPictures, PixelPictures
+from redraft.rewards.preference_rows import read_preferences, stars_of
 
 ROWS = {name: row for row, name in enumerate("abcd")}
 
@@ -132,11 +134,11 @@ def test_a_file_of_answers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "line 2 is no JSON"),
-        ("[1]", "line 2 is a JSON list"),
-        (json.dumps({"prompt": "x"}), "line 2 lacks pictures, kind, answer"),
-        (json.dumps({**GOOD, "ratr": "x"}), "unknown key 'ratr' .did you mean 'rater'"),
-        (json.dumps({**GOOD, "answer": ["1", 0]}), "answer a list of numbers"),
+        ("{", "line 2: no JSON"),
+        ("[1]", "line 2: is a JSON list"),
+        (json.dumps({"prompt": "x"}), "line 2: lacks 'pictures': an answer has prompt, pictures, kind, answer"),
+        (json.dumps({**GOOD, "ratr": "x"}), "unknown key 'ratr': did you mean 'rater'"),
+        (json.dumps({**GOOD, "answer": ["1", 0]}), "answer must be a list of numbers"),
         (json.dumps({**GOOD, "rater": 7}), "prompt and rater must be texts"),
         (json.dumps({**GOOD, "answer": [1, 1]}), "line 2: answer .1.0, 1.0. of kind 'pair'"),
     ],
@@ -146,6 +148,39 @@ def test_a_bad_line_is_named(line: str, message: str, tmp_path: Path) -> None:
     path.write_text(json.dumps(GOOD) + "\n" + line)
     with pytest.raises(UsageError, match=message):
         read_preferences(path)
+
+
+RATING = {
+    "prompt": "a star", "pictures": ["a.png"], "kind": "rating", "answer": {"quality": 8, "safety": 2},
+    "scales": {"quality": [1, 10], "safety": [0, 2], "realism": [1, 5]}, "rater": "anna", "weight": 2,
+}  # fmt: skip
+
+
+def test_ratings_on_any_scale_are_stars_and_so_points_and_pairs(tmp_path: Path) -> None:
+    """8 of 1..10 lies 7/9 up its scale; 3 lies 2/9 up, so that the rater prefers the first picture."""
+    lines = [RATING, {**RATING, "pictures": ["b.png"], "answer": {"quality": 3}}, {**RATING, "answer": {"safety": 1}}]
+    path = tmp_path / "answers.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    records = read_preferences(path, question="quality")
+    assert [record.kind for record in records] == ["stars", "stars"]  # the third leaves it unanswered
+    data = preference_data(records, pictures={"a.png": 0, "b.png": 1})
+    assert data.label.tolist() == pytest.approx([7 / 9, 2 / 9])
+    assert data.point_weight.tolist() == [2, 2]
+    assert data.outcome.tolist() == [[1, 0, 0]]
+    with pytest.raises(UsageError, match="line 1: a rating of quality, safety, realism: say which of them to learn"):
+        read_preferences(path)
+    with pytest.raises(UsageError, match="question 'qualty' is unknown: did you mean 'quality'"):
+        read_preferences(path, question="qualty")
+
+
+def test_a_rating_of_one_question_needs_no_name_and_a_scale_needs_length() -> None:
+    one = Rating(prompt="p", picture="a", values={"stars": 4.0}, scales={"stars": (1.0, 5.0)})
+    stars = stars_of(one)
+    assert stars is not None
+    assert (stars.kind, stars.answer) == ("stars", (4.0,))
+    flat = Rating(prompt="p", picture="a", values={"stars": 4.0}, scales={"stars": (4.0, 4.0)})
+    with pytest.raises(UsageError, match="stars has a scale from 4 to 4: on it no picture is better"):
+        stars_of(flat)
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
@@ -171,6 +206,9 @@ def test_pictures_by_row(tmp_path: Path) -> None:
     (tmp_path / "2.png").write_text("no picture")
     with pytest.raises(UsageError, match=r"2.png' is no picture"):
         FilePictures(paths=[tmp_path / "2.png"]).inputs(torch.tensor([0]), settings)
+    named = NamedPictures(names=("0.png", "1.png"), read=lambda name: read_picture(tmp_path / name))
+    assert torch.equal(named.inputs(torch.tensor([1, 0]), settings), files)
+    assert len(named) == 2
     pixels = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
     pixels[1, 0] = 255
     held = PixelPictures(pixels=pixels)

@@ -15,10 +15,13 @@ from redraft.cli.examine import Examination, examine
 from redraft.cli.options import DEFAULT_WORKSPACE, print_json
 from redraft.core import plugins
 from redraft.core.errors import UsageError
-from redraft.models.builtin import DEFAULT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from redraft.cli.contestants import Sampling
     from redraft.cli.ranking import Wanted
+    from redraft.loop.config import RunConfig
 
 Models = Annotated[
     list[str] | None,
@@ -62,9 +65,12 @@ def evaluate(
     steps: options.Steps = None,
     guidance: options.Guidance = None,
     seed: options.Seed = None,
+    config: options.Config = None,
     as_json: options.Json = False,
 ) -> None:
     """Examine one model on held-out prompts, or rank several on a benchmark (--suite): every number with an interval.
+
+    `--config` gives options of scorers, and model, sampling, seed and device where the command line does not.
 
     Examples: redraft evaluate base --model builtin:sd
 
@@ -74,27 +80,47 @@ def evaluate(
     if duels_needed is not None:
         _show_plan(duels_needed, ties=ties, votes=votes_per_person, correlation=correlation, seed=seed, as_json=as_json)
         return
+    file = options.read_config(config)
+    given = {"model": model, "seed": seed, "sampling": {"steps": steps, "guidance_scale": guidance}}
     if not (self_test or suite or len(names) > 1):
         _refuse_suite_options(data=data, judge=judge, images=images_per_prompt, settings=set_)
         name, base = _one_model(names, model)
-        examine(name, workspace, base, prompts, exam_prompts, steps=steps, guidance=guidance, seed=seed, quiet=as_json)
+        examine(name, workspace, prompts, exam_prompts, file=file, given={**given, "model": base}, quiet=as_json)
         return
     if exam_prompts is not None:
         raise UsageError("--exam-prompts with a suite: its options are given by --set, as in --set prompts=64")
-    wanted = _wanted(suite, data=data, judge=judge, images=images_per_prompt, settings=set_, prompts=prompts, seed=seed)
+    run = _run(file, given=given)
+    wanted = _wanted(suite, run, data=data, judge=judge, images=images_per_prompt, settings=set_, prompts=prompts)
     if self_test:
         from redraft.cli.ranking import self_tests
 
         self_tests([suite] if suite else plugins.names("suite"), wanted, as_json=as_json)
         return
-    from redraft.cli.contestants import Sampling
     from redraft.cli.ranking import rank_models
 
     rank_models(
-        names or ["champion"], wanted, base=model or DEFAULT, workspace=workspace, output=output,
-        sampling=Sampling(steps=steps, guidance_scale=guidance, seed=seed or 0),
+        names or ["champion"], wanted, base=run.model, workspace=workspace, output=output, sampling=_sampling(run),
         command=shlex.join(["redraft", *sys.argv[1:]]), as_json=as_json,
     )  # fmt: skip
+
+
+def _run(file: Mapping[str, Any], *, given: Mapping[str, Any]) -> RunConfig:
+    """What a suite needs of a run's configuration: the file, and over it the command line. Raises ConfigError.
+
+    No recipe of the house below it: a benchmark samples as the model wants it.
+    """
+    from redraft.core.config import build
+    from redraft.loop.config import RunConfig
+
+    return build(RunConfig, options.merged(file, given), source="the configuration")
+
+
+def _sampling(run: RunConfig) -> Sampling:
+    from redraft.cli.contestants import Sampling
+
+    return Sampling(
+        steps=run.sampling.steps, guidance_scale=run.sampling.guidance_scale, seed=run.seed, device=run.device
+    )
 
 
 def _one_model(names: list[str], model: str | None) -> tuple[str, str | None]:
@@ -128,13 +154,13 @@ def _refuse_suite_options(*, data: Path | None, judge: str | None, images: int |
 
 def _wanted(
     suite: str | None,
+    run: RunConfig,
     *,
     data: Path | None,
     judge: str | None,
     images: int | None,
     settings: list[str] | None,
     prompts: Path | None,
-    seed: int | None,
 ) -> Wanted:
     from redraft.cli.ranking import Wanted
     from redraft.prompts.corpora import read_prompts
@@ -149,7 +175,10 @@ def _wanted(
     values |= {"images_per_prompt": images} if images is not None else {}
     texts = () if prompts is None else read_prompts(prompts)
     name = suite or ("prompts" if texts else "world")
-    return Wanted(suite=name, options=values, data="" if data is None else str(data), prompts=texts, seed=seed or 0)
+    return Wanted(
+        suite=name, options=values, data="" if data is None else str(data), prompts=texts, seed=run.seed,
+        scorers=run.scorers, device=run.device,
+    )  # fmt: skip
 
 
 def _value(text: str) -> Any:

@@ -13,9 +13,10 @@ import typer
 
 from redraft.cli import adapting, options
 from redraft.cli.options import DEFAULT_WORKSPACE, print_json
-from redraft.models.builtin import DEFAULT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from redraft.cli.adapting import AdapterUse
     from redraft.evaluation.examined import Examined
     from redraft.loop.equipment import Equipment
@@ -55,10 +56,11 @@ def compare(
 
     began = time.monotonic()
     use = adapting.adapter_use(scale=lora_scale, mix=mix or [], start=lora_start, stop=lora_stop)
-    equipment, paper = _open(model, prompts, exam_prompts, steps=steps, guidance=guidance, seed=seed)
-    key = Key(seed=seed or 0).child("examination")
-    first, _ = _examined(equipment, paper, incumbent, workspace=workspace, seed=seed, quiet=as_json)
-    second, name = _examined(equipment, paper, candidate, workspace=workspace, seed=seed, quiet=as_json, use=use)
+    given = {"model": model, "seed": seed, "sampling": {"steps": steps, "guidance_scale": guidance}}
+    equipment, paper = _open(prompts, exam_prompts, file={}, given=given)
+    key = Key(seed=equipment.config.seed).child("examination")
+    first, _ = _examined(equipment, paper, incumbent, workspace=workspace, quiet=as_json)
+    second, name = _examined(equipment, paper, candidate, workspace=workspace, quiet=as_json, use=use)
     reference = None
     if equipment.oracle is not None:
         images = render_references(paper.prompts, count=equipment.config.examine.reference_pictures, key=key)
@@ -68,8 +70,8 @@ def compare(
     seconds = time.monotonic() - began
     if as_json:
         facts = RunFacts(
-            run="", method="compare", model=model or DEFAULT, checkpoint=name, seed=seed or 0, seconds=seconds,
-            hardware="", command="",
+            run="", method="compare", model=equipment.config.model, checkpoint=name, seed=equipment.config.seed,
+            seconds=seconds, hardware="", command="",
         )  # fmt: skip
         print_json(to_json(report, verdict, facts))
         return
@@ -81,22 +83,23 @@ def compare(
 def examine(
     checkpoint: str,
     workspace: Path,
-    model: str | None,
     prompts: Path | None,
     exam_prompts: int | None,
     *,
-    steps: int | None,
-    guidance: float | None,
-    seed: int | None,
+    file: Mapping[str, Any],
+    given: Mapping[str, Any],
     quiet: bool,
 ) -> None:
-    """One model on its held-out prompts: text, or one JSON object with `quiet`."""
+    """One model on its held-out prompts: text, or one JSON object with `quiet`.
+
+    file: tables of a run's TOML. given: those of the command line, which win.
+    """
     began = time.monotonic()
-    equipment, paper = _open(model, prompts, exam_prompts, steps=steps, guidance=guidance, seed=seed)
-    examined, name = _examined(equipment, paper, checkpoint, workspace=workspace, seed=seed, quiet=quiet)
+    equipment, paper = _open(prompts, exam_prompts, file=file, given=given)
+    examined, name = _examined(equipment, paper, checkpoint, workspace=workspace, quiet=quiet)
     rows = _levels(examined)
     result = {
-        "model": model or DEFAULT, "checkpoint": name, "suite": equipment.suite.name,
+        "model": equipment.config.model, "checkpoint": name, "suite": equipment.suite.name,
         "prompts": len(paper.prompts), "seconds": time.monotonic() - began, "metrics": rows,
     }  # fmt: skip
     if quiet:
@@ -112,13 +115,7 @@ def examine(
 
 
 def _open(
-    model: str | None,
-    prompts: Path | None,
-    exam_prompts: int | None,
-    *,
-    steps: int | None,
-    guidance: float | None,
-    seed: int | None,
+    prompts: Path | None, exam_prompts: int | None, *, file: Mapping[str, Any], given: Mapping[str, Any]
 ) -> tuple[Equipment, Paper]:
     from redraft.cli.factory import PluginFactory
     from redraft.core.keys import Key
@@ -126,13 +123,11 @@ def _open(
     from redraft.loop.examination import set_paper
     from redraft.prompts.corpora import read_prompts
 
-    given: dict[str, Any] = {
-        "model": model, "sampling": {"steps": steps, "guidance_scale": guidance}, "examine": {"prompts": exam_prompts},
-    }  # fmt: skip
-    config = options.run_config({}, given=given, source="the command line")
+    asked = {**given, "examine": {"prompts": exam_prompts}}
+    config = options.run_config(file, given=asked, source="the configuration" if file else "the command line")
     texts = None if prompts is None else read_prompts(prompts)
-    equipment = equip(config, PluginFactory(), prompts=texts)
-    return equipment, set_paper(equipment, key=Key(seed=seed or 0).child("examination"))
+    equipment = equip(config, PluginFactory(device=config.device, scorers=config.scorers), prompts=texts)
+    return equipment, set_paper(equipment, key=Key(seed=config.seed).child("examination"))
 
 
 def _examined(
@@ -141,7 +136,6 @@ def _examined(
     checkpoint: str,
     *,
     workspace: Path,
-    seed: int | None,
     quiet: bool,
     use: AdapterUse | None = None,
 ) -> tuple[Examined, str]:
@@ -153,10 +147,12 @@ def _examined(
     from redraft.store.workspace import Workspace
 
     with Workspace.open(workspace) as space:
-        backbone, name = open_model(space, equipment.config.model, checkpoint=checkpoint, use=use)
+        backbone, name = open_model(
+            space, equipment.config.model, checkpoint=checkpoint, device=equipment.config.device, use=use
+        )
     with Screen(quiet=quiet) as screen:
         screen.stage("examine", name)
-        key = Key(seed=seed or 0).child("examination")
+        key = Key(seed=equipment.config.seed).child("examination")
         from dataclasses import replace
 
         painted = paint_paper(

@@ -7,7 +7,22 @@ import sys
 import typer
 
 from redraft import __version__
-from redraft.cli import doctor, evaluate, examine, feedback, generate, improve, models, prompts, reproduce, reward, runs
+from redraft.cli import (
+    doctor,
+    evaluate,
+    examine,
+    feedback,
+    generate,
+    improve,
+    keys,
+    models,
+    prompts,
+    reproduce,
+    reward,
+    runs,
+    studio,
+    users,
+)
 from redraft.core.errors import RedraftError
 
 app = typer.Typer(
@@ -24,12 +39,15 @@ app.command("generate")(generate.generate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(examine.compare)
 app.command("reproduce")(reproduce.reproduce)
+app.command("studio")(studio.studio)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(reward.app, name="reward")
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(runs.app, name="runs")
+app.add_typer(users.app, name="users")
+app.add_typer(keys.app, name="keys")
 
 
 def _version(wanted: bool) -> None:

@@ -8,7 +8,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -30,13 +30,18 @@ PAGE, TABLE = "leaderboard.html", "leaderboard.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What the command line asks of a suite: its name, options, data folder, and the user's own prompts."""
+    """What the command line asks of a suite: its name, options, data folder, and the user's own prompts.
+
+    scorers: the options of the TOML's [scorers.NAME]. device: where they compute.
+    """
 
     suite: str
     options: Mapping[str, Any]
     data: str
     prompts: tuple[Prompt, ...]
     seed: int
+    scorers: Mapping[str, Mapping[str, Any]]
+    device: str
 
 
 def rank_models(
@@ -92,7 +97,7 @@ def self_tests(suites: Sequence[str], wanted: Wanted, *, as_json: bool) -> None:
 
     results: dict[str, Any] = {}
     for name in suites:
-        asked = Wanted(suite=name, options={}, data=wanted.data, prompts=wanted.prompts, seed=wanted.seed)
+        asked = replace(wanted, suite=name, options={})
         try:
             checks = open_benchmark(asked, key=Key(seed=wanted.seed)).self_test()
         except UsageError as error:
@@ -121,8 +126,9 @@ def open_benchmark(wanted: Wanted, *, key: Key) -> Benchmark:
 
     chosen = plugins.load("suite", wanted.suite)
     config = build(chosen.Config, wanted.options, source=f"--set of {wanted.suite}")
+    factory = PluginFactory(device=wanted.device, scorers=wanted.scorers)
     context = SuiteContext(
-        prompts=wanted.prompts, folder=wanted.data, scorer=PluginFactory().scorer, key=key.child("suite", wanted.suite)
+        prompts=wanted.prompts, folder=wanted.data, scorer=factory.scorer, key=key.child("suite", wanted.suite)
     )
     benchmark: Benchmark = chosen.build(config, context)
     return benchmark

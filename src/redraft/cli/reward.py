@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,13 +16,15 @@ if TYPE_CHECKING:
 
     import torch
 
+    from redraft.cli.reward_answers import Source
+    from redraft.core.keys import Key
     from redraft.core.protocols import Scorer
     from redraft.core.records import Prompt
     from redraft.core.tensors import Scores
 
 app = typer.Typer(help="Rewards: fit them to answers, score and rank pictures, calibrate.", no_args_is_help=True)
 
-Kind = Literal["preference", "head", "profile"]
+Kind = Literal["preference", "head", "profile", "facets"]
 Which = Annotated[str, typer.Argument(help="A scorer's name, or the folder of a reward or of a CLIPModel.")]
 Pictures = Annotated[list[Path] | None, typer.Argument(help="Picture files (PNG, JPEG, WebP).")]
 Rows = Annotated[Path | None, typer.Option("--rows", help='JSONL: {"prompt": ..., "picture": ...} a line.')]
@@ -32,11 +33,21 @@ Text = Annotated[str | None, typer.Option("--prompt", help="The prompt of all pi
 
 @app.command("fit")
 def fit(
-    answers: Annotated[Path, typer.Argument(help="JSONL of answers; docs/preference-model.md has the format.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="A new folder for the reward.")],
+    answers: Annotated[
+        Path | None, typer.Argument(help="JSONL of answers; docs/preference-model.md, facets.md.")
+    ] = None,
     kind: Annotated[
-        Kind, typer.Option("--kind", help="preference: tune a CLIP; head: heads on it; profile: one person's taste.")
+        Kind,
+        typer.Option(
+            "--kind",
+            help="preference: tune a CLIP; head: heads on it; profile: one person's taste; facets: from sliders.",
+        ),
     ] = "preference",
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", "-w", help="Learn from its people who consent, not from a file.")
+    ] = None,
+    question: Annotated[str, typer.Option("--question", help="Of ratings with several numbers: which one.")] = "",
     clip: Annotated[Path | None, typer.Option("--clip", help="CLIPModel folder to begin with; default: ours.")] = None,
     base: Annotated[Path | None, typer.Option("--base", help="Of a profile: folder of the preference model.")] = None,
     rater: Annotated[str | None, typer.Option("--rater", help="Of a profile: the person, as in the answers.")] = None,
@@ -44,31 +55,52 @@ def fit(
     seed: options.Seed = None,
     as_json: options.Json = False,
 ) -> None:
-    """Fit a reward to people's choices, ranks, stars or thumbs; `--reward FOLDER` then uses it.
+    """Fit a reward to people's choices, ranks, stars, thumbs or sliders; `--reward FOLDER` then uses it.
 
     Example: redraft reward fit answers.jsonl --out my-taste
     """
-    from redraft.cli.reward_fits import fit_head, fit_preference, fit_profile
+    from redraft.cli.reward_answers import Source
     from redraft.core.keys import Key
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"folder {str(out)!r} is not empty: give a new one with --out, or remove it first")
-    values, key = options.read_config(config), Key(seed=seed or 0).child("reward")
-    folder = clip or _builtin_clip()
-    if kind == "profile":
-        card = fit_profile(answers, out, base=base, rater=rater, key=key)
-    elif base is not None or rater is not None:
+    if kind != "profile" and (base is not None or rater is not None):
         raise UsageError(f"--base and --rater belong to --kind profile, not to {kind!r}: leave them out")
-    elif kind == "head":
-        card = fit_head(answers, out, clip=folder, values=values, key=key)
-    else:
-        card = fit_preference(answers, out, clip=folder, values=values, key=key, quiet=as_json)
+    source = Source(file=answers, workspace=workspace, question=question, kind=kind, out=out)
+    values, key = options.read_config(config), Key(seed=seed or 0).child("reward")
+    card = _fitted(source, clip=clip, base=base, rater=rater, values=values, key=key, quiet=as_json)
     if as_json:
         print_json({"folder": str(out), "kind": kind, "card": card})
         return
     for name, value in card["metrics"].items():
         typer.echo(f"  {name:32} {value:.4g}")
+    for pair in card.get("alarms", ()):
+        where = "answers" if pair["of"] == "labels" else "predictions"
+        typer.echo(
+            f"warning: {pair['first']} and {pair['second']} correlate by {pair['correlation']:.2f} in the {where}: "
+            "they may be one facet with two names",
+            err=True,
+        )
     typer.echo(f"{kind} reward in {out}: use it with --reward {out}")
+
+
+def _fitted(
+    source: Source, *, clip: Path | None, base: Path | None, rater: str | None, values: dict[str, Any], key: Key,
+    quiet: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """Fit the kind that was asked for; returns its card."""
+    from redraft.cli import reward_fits
+
+    folder = clip or reward_fits.builtin_clip()
+    match source.kind:
+        case "profile":
+            return reward_fits.fit_profile(source, base=base, rater=rater, key=key)
+        case "head":
+            return reward_fits.fit_head(source, clip=folder, values=values, key=key)
+        case "facets":
+            return reward_fits.fit_facets(source, clip=clip, values=values, key=key, quiet=quiet)
+        case _:
+            return reward_fits.fit_preference(source, clip=folder, values=values, key=key, quiet=quiet)
 
 
 @app.command("score")
@@ -203,27 +235,17 @@ def _scored(scorer: Scorer, names: Sequence[Path], prompts: Sequence[Prompt]) ->
 
 
 def _read_rows(path: Path) -> list[tuple[Path, str]]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"rows {str(path)!r} cannot be read ({error}): give a UTF-8 JSONL file") from error
-    found = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            picture, text = row["picture"], row["prompt"]
-        except (json.JSONDecodeError, TypeError, KeyError) as error:
-            raise UsageError(
-                f"{path} line {number} is no row ({error}): give an object with the texts picture and prompt"
-            ) from error
-        if not isinstance(picture, str) or not isinstance(text, str):
-            raise UsageError(f"{path} line {number}: picture and prompt must be texts")
-        found.append((path.parent / picture, text))
-    if not found:
-        raise UsageError(f"{path} holds no row: give one JSON object a line, with picture and prompt")
-    return found
+    from redraft.rewards.answer_lines import read_answers
+
+    return [(path.parent / picture, text) for picture, text in read_answers(path, _row, holds="picture and prompt")]
+
+
+def _row(value: Any) -> tuple[str, str]:
+    """Picture and prompt of a row."""
+    picture, text = (value.get("picture"), value.get("prompt")) if isinstance(value, dict) else (None, None)
+    if not isinstance(picture, str) or not isinstance(text, str):
+        raise UsageError("is no row: give an object with the texts picture and prompt")
+    return picture, text
 
 
 def _chances(scorer: Scorer, ordered: torch.Tensor) -> list[float | None]:
@@ -234,9 +256,3 @@ def _chances(scorer: Scorer, ordered: torch.Tensor) -> list[float | None]:
         return [None] * (len(ordered) - 1)
     chances = scorer.probabilities(ordered[:-1], ordered[1:])
     return [float(value) for value in (chances[:, 0] + chances[:, 2] / 2)]
-
-
-def _builtin_clip() -> Path:
-    from importlib.resources import files
-
-    return Path(str(files("redraft"))) / "builtin" / "clip"

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 from redraft.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from redraft.cli.reward_answers import Source
     from redraft.core.keys import Key
-    from redraft.rewards.preference_data import PreferenceData
-    from redraft.rewards.preference_pictures import FilePictures
+
+PAGE = "card.html"
+"""The card of a facet model as a page, in its folder."""
 
 
-def fit_preference(
-    answers: Path, out: Path, *, clip: Path, values: Mapping[str, Any], key: Key, quiet: bool
-) -> dict[str, Any]:
-    """Tune the CLIP; returns its card, as the other two do."""
+def fit_preference(source: Source, *, clip: Path, values: Mapping[str, Any], key: Key, quiet: bool) -> dict[str, Any]:
+    """Tune the CLIP; returns its card, as the others do."""
+    from redraft.cli.reward_answers import opened_preferences
     from redraft.cli.screen import Screen
     from redraft.core.config import build
     from redraft.rewards.clip_tower import open_tower
@@ -25,48 +26,77 @@ def fit_preference(
     from redraft.rewards.preference_fit import fit_preference as fit
 
     config = build(PreferenceFitConfig, values, source="the configuration")
-    data, files = _read(answers)
-    with Screen(quiet=quiet) as screen:
-        screen.stage("fit", f"{len(data.pairs):,} pairs, {len(data.points):,} ratings, {len(files):,} pictures")
+    with opened_preferences(source) as (data, pictures), Screen(quiet=quiet) as screen:
+        screen.stage("fit", f"{len(data.pairs):,} pairs, {len(data.points):,} ratings, {len(pictures):,} pictures")
 
         def on_pass(done: int, total: int, metrics: Mapping[str, float]) -> None:
             screen.progress(done, total)
             screen.note(f"pass {done}: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
 
-        reward = fit(open_tower(clip), data, files, key=key, config=config, on_pass=on_pass)
-    reward.save(out)
+        reward = fit(open_tower(clip), data, pictures, key=key, config=config, on_pass=on_pass)
+        reward.save(source.out)
     return reward.card.model_dump(mode="json")
 
 
-def fit_head(answers: Path, out: Path, *, clip: Path, values: Mapping[str, Any], key: Key) -> dict[str, Any]:
+def fit_head(source: Source, *, clip: Path, values: Mapping[str, Any], key: Key) -> dict[str, Any]:
     """Heads fitted to stars and thumbs."""
     import torch
 
+    from redraft.cli.reward_answers import opened_preferences
     from redraft.core.config import build
     from redraft.core.tensors import Images
     from redraft.rewards.clip_tower import open_tower
     from redraft.rewards.fit import RewardFitConfig, fit_reward
-    from redraft.rewards.picture_files import read_picture
     from redraft.rewards.ratings import Ratings
 
     config = build(RewardFitConfig, values, source="the configuration")
-    data, files = _read(answers)
-    if not len(data.points):
-        raise UsageError(f"{answers} has no stars and no thumbs, which heads are fitted to: use --kind preference")
-    entries = data.points
-    shown = [read_picture(files.paths[row]) for row in data.entry_picture[entries].tolist()]
-    if len({picture.shape for picture in shown}) > 1:
-        raise UsageError("pictures of several sizes: heads are fitted to pictures of one size; resize them first")
-    images = Images(pixels=torch.stack(shown))
-    prompts = [data.prompts[row] for row in data.entry_prompt[entries].tolist()]
-    ratings = Ratings(images=images, prompts=prompts, labels=data.label, weights=data.point_weight)
-    reward = fit_reward(open_tower(clip), ratings, key=key, config=config)
-    reward.save(out)
+    with opened_preferences(source) as (data, pictures):
+        if not len(data.points):
+            raise UsageError(
+                f"{source.name} has no stars and no thumbs, which heads are fitted to: use --kind preference"
+            )
+        entries = data.points
+        shown = [pictures.picture(row) for row in data.entry_picture[entries].tolist()]
+        if len({picture.shape for picture in shown}) > 1:
+            raise UsageError("pictures of several sizes: heads are fitted to pictures of one size; resize them first")
+        images = Images(pixels=torch.stack(shown))
+        prompts = [data.prompts[row] for row in data.entry_prompt[entries].tolist()]
+        ratings = Ratings(images=images, prompts=prompts, labels=data.label, weights=data.point_weight)
+        reward = fit_reward(open_tower(clip), ratings, key=key, config=config)
+        reward.save(source.out)
     return reward.card.model_dump(mode="json")
 
 
-def fit_profile(answers: Path, out: Path, *, base: Path | None, rater: str | None, key: Key) -> dict[str, Any]:
+def fit_facets(
+    source: Source, *, clip: Path | None, values: Mapping[str, Any], key: Key, quiet: bool
+) -> dict[str, Any]:
+    """The facet model of slider answers, with its card as a page; clip None: ours."""
+    from redraft.cli.reward_answers import opened_sliders
+    from redraft.cli.screen import Screen
+    from redraft.core.config import build
+    from redraft.evaluation.facet_page import facet_page
+    from redraft.rewards.clip_tower import open_tower
+    from redraft.rewards.facets_config import FacetFitConfig
+    from redraft.rewards.facets_fit import fit_facets as fit
+    from redraft.store.files import write_file
+
+    config = build(FacetFitConfig, values, source="the configuration")
+    with opened_sliders(source, facets=config.ordered) as (answers, pictures), Screen(quiet=quiet) as screen:
+        screen.stage("fit", f"{len(answers):,} answers by {len(answers.raters):,} people, {len(pictures):,} pictures")
+        reward = fit(
+            open_tower(clip or builtin_clip()), answers, pictures, key=key, config=config,
+            clip_folder="" if clip is None else str(clip),
+            on_pass=lambda done, total, _: screen.progress(done, total),
+        )  # fmt: skip
+        reward.save(source.out)
+        card = reward.card.model_dump(mode="json")
+        write_file(source.out / PAGE, facet_page(card, title=f"Facets in {source.out.name}").encode())
+    return card
+
+
+def fit_profile(source: Source, *, base: Path | None, rater: str | None, key: Key) -> dict[str, Any]:
     """The profile of one rater on a preference model."""
+    from redraft.cli.reward_answers import opened_preferences
     from redraft.core.protocols import ModelContext
     from redraft.rewards.preference import PreferenceConfig, PreferenceScorer
     from redraft.rewards.profiles import fit_profile as fit
@@ -74,17 +104,15 @@ def fit_profile(answers: Path, out: Path, *, base: Path | None, rater: str | Non
     if base is None or rater is None:
         raise UsageError("a profile needs --base FOLDER, a preference model, and --rater NAME, whose answers count")
     common = PreferenceScorer.build(PreferenceConfig(), ModelContext(folder=str(base)))
-    everybody, files = _read(answers)
-    data = everybody.of_rater(rater)
-    profile = fit(common, data, files, key=key, rater=rater, base_folder=str(base))
-    profile.save(out)
+    with opened_preferences(source, rater=rater) as (everybody, pictures):
+        data = everybody.of_rater(rater)
+        profile = fit(common, data, pictures, key=key, rater=rater, base_folder=str(base))
+        profile.save(source.out)
     return profile.card.model_dump(mode="json")
 
 
-def _read(answers: Path) -> tuple[PreferenceData, FilePictures]:
-    from redraft.rewards.preference_data import preference_data
-    from redraft.rewards.preference_rows import picture_files, read_preferences
+def builtin_clip() -> Path:
+    """The folder of the CLIP that ships."""
+    from importlib.resources import files
 
-    records = read_preferences(answers)
-    files, rows = picture_files(records, folder=answers.parent)
-    return preference_data(records, pictures=rows), files
+    return Path(str(files("redraft"))) / "builtin" / "clip"

@@ -52,6 +52,10 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
             f"did you mean {' or '.join(repr(name) for name in close)}?" if close else f"known keys: {', '.join(known)}"
         )
         return f"the key {where!r} is unknown: {hint}"
+    if isinstance(problem["input"], Mapping) and problem["type"] == "value_error":
+        # A rule about several keys names them itself; the whole table may hold what should not be shown.
+        message = problem["msg"].removeprefix("Value error, ")
+        return f"{where}: {message}" if where else message
     return f"{where} = {problem['input']!r}: {problem['msg']}"
 
 

@@ -86,7 +86,7 @@ def design_effect(values: FloatArray, clusters: Sequence[str | int]) -> float:
 
 
 def jackknife(
-    statistic: Callable[[NDArray[np.bool_]], float],
+    statistic: Callable[[NDArray[np.bool_]], FloatArray],
     *,
     units: NDArray[np.bool_],
     key: Key,
@@ -96,7 +96,7 @@ def jackknife(
     """Interval of any smooth statistic by leaving out blocks of units (Quenouille 1949; Efron and Tibshirani 1993, 11).
 
     Args:
-        statistic: of a mask U that is True for the units kept.
+        statistic: S values of masks S,U that are True for the units kept; all are asked for in one call.
         units: U, True for the units that there are (prompts with pictures).
         key: shuffles units into blocks.
         blocks: how many; fewer when there are fewer units.
@@ -110,14 +110,13 @@ def jackknife(
         raise UsageError(f"{len(places)} units: leaving out blocks needs at least 2; judge more prompts")
     order = places[np.random.default_rng(key.entropy).permutation(len(places))]
     parts = np.array_split(order, min(blocks, len(order)))
-    left_out = np.empty(len(parts))
-    for number, part in enumerate(parts):
-        kept = units.copy()
-        kept[part] = False
-        left_out[number] = statistic(kept)
-    value = statistic(units)
     count = len(parts)
-    error = math.sqrt((count - 1) / count * ((left_out - left_out.mean()) ** 2).sum())
+    kept = np.tile(units, (count + 1, 1))
+    for number, part in enumerate(parts):
+        kept[number, part] = False
+    *left_out, value = statistic(kept).tolist()
+    spread = np.asarray(left_out) - np.mean(left_out)
+    error = math.sqrt((count - 1) / count * (spread**2).sum())
     half = student_quantile(count - 1, level) * error
     return Interval(value=value, low=value - half, high=value + half, count=len(places))
 

@@ -114,14 +114,42 @@ def kernel_distance(first: NDArray[np.floating], second: NDArray[np.floating]) -
     Raises:
         UsageError: when dimensions differ or a set has fewer than two pictures.
     """
-    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1] or min(len(first), len(second)) < 2:
+    return float(kernel_distances(first, second, kept=np.ones((1, len(first)), dtype=np.bool_))[0])
+
+
+def kernel_distances(
+    first: NDArray[np.floating],
+    second: NDArray[np.floating],
+    *,
+    kept: NDArray[np.bool_],
+    kept_second: NDArray[np.bool_] | None = None,
+) -> FloatArray:
+    """`kernel_distance` of S pairs of subsets: of the rows `kept` S,N of first and `kept_second` S,M of second.
+
+    None: the whole second set. Each kernel is computed once, so many subsets cost little more than one.
+
+    Raises:
+        UsageError: when dimensions differ or a subset has fewer than two pictures.
+    """
+    inside = kept.astype(np.float64)
+    other = np.ones((1, len(second))) if kept_second is None else kept_second.astype(np.float64)
+    counts, others = inside.sum(axis=1), other.sum(axis=1)
+    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1] or min(*counts, *others) < 2:
         raise UsageError(
             f"features of shape {first.shape} and {second.shape}: a kernel distance needs N,D and M,D of one extractor "
             "with at least 2 pictures each"
         )
-    one, other = first.astype(np.float64), second.astype(np.float64)
-    within = sum(_kernel_sum(part, part, diagonal=False) / (len(part) * (len(part) - 1)) for part in (one, other))
-    return within - 2 * _kernel_sum(one, other, diagonal=True) / (len(one) * len(other))
+    one, two = first.astype(np.float64), second.astype(np.float64)
+    within = [
+        (
+            _kernel_sums(part, part, left=rows, right=rows)
+            - rows @ _kernel((part**2).sum(axis=1), dimension=part.shape[1])
+        )
+        / (size * (size - 1))
+        for part, rows, size in ((one, inside, counts), (two, other, others))
+    ]
+    across = _kernel_sums(one, two, left=inside, right=np.broadcast_to(other, (len(inside), len(two))))
+    return np.asarray(within[0] + within[1] - 2 * across / (counts * others))
 
 
 def kernel_subsets(
@@ -133,23 +161,27 @@ def kernel_subsets(
     """
     rng = np.random.default_rng(key.entropy)
     size = min(size, len(first), len(second))
-    return np.array(
-        [
-            kernel_distance(first[rng.permutation(len(first))[:size]], second[rng.permutation(len(second))[:size]])
-            for _ in range(subsets)
-        ]
-    )
+    kept, kept_second = (np.zeros((subsets, len(part)), dtype=np.bool_) for part in (first, second))
+    for number in range(subsets):
+        kept[number, rng.permutation(len(first))[:size]] = True
+        kept_second[number, rng.permutation(len(second))[:size]] = True
+    return kernel_distances(first, second, kept=kept, kept_second=kept_second)
 
 
-def _kernel_sum(first: FloatArray, second: FloatArray, *, diagonal: bool) -> float:
-    """Sum of the kernel over all pairs, in blocks, so that memory stays small."""
-    total = 0.0
+def _kernel_sums(first: FloatArray, second: FloatArray, *, left: FloatArray, right: FloatArray) -> FloatArray:
+    """S sums of the kernel over pairs, weighed by left S,N and right S,M; in blocks, so that memory stays small."""
+    totals = np.zeros(len(left))
     for start in range(0, len(first), _ROWS_AT_ONCE):
-        part = first[start : start + _ROWS_AT_ONCE]
-        total += float(((part @ second.T / first.shape[1] + 1) ** 3).sum())
-    if not diagonal:
-        total -= float((((first**2).sum(axis=1) / first.shape[1] + 1) ** 3).sum())
-    return total
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        totals += (left[:, rows] * (right @ _kernel(first[rows] @ second.T, dimension=first.shape[1]).T)).sum(axis=1)
+    return totals
+
+
+def _kernel(products: FloatArray, *, dimension: int) -> FloatArray:
+    """(x.y / D + 1)^3 of products x.y."""
+    shifted = products / dimension + 1
+    # numpy's power is several times slower.
+    return np.asarray(shifted * shifted * shifted)
 
 
 def diversity(features: NDArray[np.floating], group: IntArray, *, count: int) -> FloatArray:

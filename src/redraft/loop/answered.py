@@ -1,23 +1,28 @@
-"""The workspace's answers as preferences over pictures: duels, thumbs and stars of people who consent. No rule is made.
+"""The workspace's answers as what rewards learn from: duels, thumbs, stars and sliders of people who consent.
 
-Weights are those of the store: what the rater is worth, over the probability that this was asked.
+No rule is made here. Weights are those of the store: what the rater is worth, over the probability that this was asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from redraft.core.errors import UnknownNameError
 from redraft.core.feedback import Preference
 
 if TYPE_CHECKING:
+    import torch
+
+    from redraft.rewards.facets_answers import SliderAnswer
     from redraft.store.answers import Evidence
     from redraft.store.gallery import Painting
     from redraft.store.workspace import Workspace
 
 LARGEST_WEIGHT = 20.0
 """Of an inverse propensity: a rare question must not outweigh all others."""
+SLIDERS = "sliders"
+"""The form whose payload has a whole number 0..10 for each facet that was set."""
 _PAGE = 1000
 _SHARES: Mapping[str, tuple[float, float]] = {
     "left": (1.0, 0.0), "right": (0.0, 1.0), "tie": (0.5, 0.5), "both_bad": (0.5, 0.5),
@@ -41,9 +46,40 @@ def preferences_in(workspace: Workspace) -> tuple[Preference, ...]:
     return tuple(found)
 
 
-def _pages(workspace: Workspace) -> Iterator[Evidence]:
+def slider_answers_in(workspace: Workspace, *, facets: Sequence[str]) -> tuple[SliderAnswer, ...]:
+    """Every answer to the sliders of `facets` that counts; pictures by their hash in the store.
+
+    Each with the probability that it was asked for, 1 where it was volunteered, and the rater's weight. Left out: as in
+    `preferences_in`, and answers without any of these sliders.
+    """
+    from redraft.rewards.facets_answers import SliderAnswer
+
+    found = []
+    for evidence in _pages(workspace, forms=(SLIDERS,)):
+        sliders = {name: evidence.answer.payload[name] for name in facets if name in evidence.answer.payload}
+        shown = _about(workspace, evidence) if sliders and evidence.weight > 0 else None
+        if shown is not None:
+            prompt, picture = shown
+            share = 1.0 if evidence.probability is None else evidence.probability
+            found.append(
+                SliderAnswer(
+                    prompt=prompt, pictures=(picture,), sliders=sliders, rater=evidence.answer.user, probability=share,
+                    weight=evidence.weight,
+                )
+            )  # fmt: skip
+    return tuple(found)
+
+
+def picture_reader(workspace: Workspace) -> Callable[[str], torch.Tensor]:
+    """What opens a picture of the store by its hash, as 3,H,W in 0..1; errors as the store's and `read_picture`'s."""
+    from redraft.rewards.picture_files import read_picture
+
+    return lambda picture: read_picture(workspace.pictures.read(picture), name=picture)
+
+
+def _pages(workspace: Workspace, *, forms: Sequence[str] = ()) -> Iterator[Evidence]:
     after = 0
-    while page := workspace.answers.evidence(after=after, limit=_PAGE):
+    while page := workspace.answers.evidence(after=after, limit=_PAGE, forms=forms):
         yield from page
         after = page[-1].answer.number
 
@@ -71,21 +107,29 @@ def _duel(workspace: Workspace, evidence: Evidence) -> Preference | None:
 
 def _rating(workspace: Workspace, evidence: Evidence) -> Preference | None:
     """A thumb or stars. A picture alone compares nothing, but two of one prompt by one person do."""
+    answer = evidence.answer
+    if answer.form not in ("thumbs", "stars") or answer.mark is None:
+        return None
+    shown = _about(workspace, evidence)
+    if shown is None:
+        return None
+    prompt, picture = shown
+    return Preference(
+        prompt=prompt, pictures=(picture,), kind="thumbs" if answer.form == "thumbs" else "stars",
+        answer=(answer.mark,), rater=answer.user, weight=_weight(evidence),
+    )  # fmt: skip
+
+
+def _about(workspace: Workspace, evidence: Evidence) -> tuple[str, str] | None:
+    """Prompt and picture's hash of an answer about one picture; None when it may not be shown, or is forgotten."""
     from redraft.store.requests import Requests
 
     answer = evidence.answer
-    if answer.kind != "picture" or answer.form not in ("thumbs", "stars") or answer.mark is None:
-        return None
-    painting = _shown(workspace, (answer.subject,)).get(answer.subject)
+    painting = _shown(workspace, (answer.subject,)).get(answer.subject) if answer.kind == "picture" else None
     if painting is None:
         return None
     request = Requests(workspace.database).get(painting.request, owner=painting.owner)
-    if request.prompt is None:
-        return None
-    return Preference(
-        prompt=request.prompt, pictures=(painting.picture,), kind="thumbs" if answer.form == "thumbs" else "stars",
-        answer=(answer.mark,), rater=answer.user, weight=_weight(evidence),
-    )  # fmt: skip
+    return None if request.prompt is None else (request.prompt, painting.picture)
 
 
 def _shown(workspace: Workspace, ids: Sequence[str]) -> dict[str, Painting]:

@@ -99,8 +99,8 @@ def choices_of(
 
 
 def _from_files(records: Sequence[Preference], *, folder: Path, source: str) -> Choices:
+    from redraft.rewards.answer_lines import picture_files
     from redraft.rewards.picture_files import read_picture
-    from redraft.rewards.preference_rows import picture_files
 
     picture_files(records, folder=folder)  # one that is missing is told before anything is trained
     return choices_of(records, read=lambda name: read_picture(folder / name), source=source)
@@ -109,8 +109,7 @@ def _from_files(records: Sequence[Preference], *, folder: Path, source: str) -> 
 def _from_answers(workspace: Workspace | None) -> Choices:
     if workspace is None:
         raise UsageError("--pairs answers without a workspace: name the one whose answers are meant with --workspace")
-    from redraft.loop.answered import preferences_in
-    from redraft.rewards.picture_files import read_picture
+    from redraft.loop.answered import picture_reader, preferences_in
 
     records = preferences_in(workspace)
     if not records:
@@ -119,11 +118,8 @@ def _from_answers(workspace: Workspace | None) -> Choices:
             "trained on (people must consent); collect some in the studio, or give a file or folder of pairs"
         )
 
-    def read(picture: str) -> torch.Tensor:
-        return read_picture(workspace.pictures.read(picture), name=picture)
-
     people = sorted({record.rater for record in records})
-    return choices_of(records, read=read, source=ANSWERS, people=people)
+    return choices_of(records, read=picture_reader(workspace), source=ANSWERS, people=people)
 
 
 def _picture_pairs(folder: Path) -> tuple[Preference, ...]:

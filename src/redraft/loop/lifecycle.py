@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from redraft.core.config import build
 from redraft.core.errors import UsageError
@@ -65,6 +66,21 @@ def begin_run(
     entry = workspace.runs.get(next_run(workspace, resume=True, kind=kind, run=run))
     workspace.runs.set_status(entry.name, "running", at=clock())
     return entry, build(RunConfig, json.loads(entry.config), source=f"the configuration of run {entry.name}")
+
+
+@contextmanager
+def learning_run(
+    workspace: Workspace, *, people: Iterable[str], config: Mapping[str, Any], clock: Clock
+) -> Iterator[Callable[[str], None]]:
+    """A run of kind "reward", which learns from the answers of `people`: noted first, so that an erasure can name it.
+
+    It trains no model that paints, so no lease is held. It ends as `finish_run` says.
+    """
+    name = workspace.runs.fresh_name("reward")
+    workspace.runs.create(name, kind="reward", config=json.dumps(config, sort_keys=True), at=clock())
+    workspace.answers.note_training(name, people)
+    with finish_run(workspace, name, clock=clock) as finished:
+        yield finished
 
 
 @contextmanager

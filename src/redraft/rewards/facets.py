@@ -2,8 +2,8 @@
 
 How it is made, for `redraft reward fit --kind facets` and whoever else has answers:
 
-    answers = read_slider_answers(path)                                       # rewards.facets_answers
-    files, rows = slider_pictures(answers, folder=path.parent)
+    answers = read_slider_answers(path)                                       # rewards.facets_rows
+    files, rows = picture_files(answers, folder=path.parent)                  # rewards.answer_lines
     config = core.config.build(FacetFitConfig, values, source="...")          # rewards.facets_config
     tensors = facet_answers(answers, facets=config.ordered, pictures=rows)
     scorer = fit_facets(open_tower(clip), tensors, files, key=key, config=config,

@@ -1,23 +1,11 @@
-"""Slider answers to fit facets to: the record, its file, and the tensors a fit reads. It fits and scores nothing.
-
-A line of the file, whose names of pictures are paths from its folder:
-
-    {"prompt": "a red star", "picture": "a.png", "sliders": {"semantics": 8, "safety": 10}, "rater": "anna",
-     "probability": 0.2}
-
-`frames` in place of `picture` names the frames of a clip, in order. Sliders that were not touched are left out.
-`probability` is the chance with which this answer was asked for; 1 where every picture is asked about.
-"""
+"""Slider answers to fit facets to: the record, and the tensors a fit reads. It reads, fits and scores nothing."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -25,18 +13,14 @@ from redraft.core.errors import UsageError, unknown_name
 from redraft.core.records import Prompt
 from redraft.rewards.facets_config import CLIP_FACETS, HIGHEST, LOWEST
 from redraft.rewards.fingerprints import hash_tensors
-from redraft.rewards.preference_pictures import FilePictures
-
-_NEEDED = ("prompt", "sliders")
-_KEYS = (*_NEEDED, "picture", "frames", "rater", "probability")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SliderAnswer:
     """What one person set: whole numbers 0..10 by facet, about a picture (one name) or a clip (a name a frame).
 
-    rater: pseudonym, "" for unknown. probability: in (0, 1], with which it was asked for.
-    Raises UsageError when a rule is broken.
+    rater: pseudonym, "" for unknown. probability: in (0, 1], with which it was asked for. weight: what it counts
+    besides, such as the rater's worth; above 0. Raises UsageError when a rule is broken.
     """
 
     prompt: str
@@ -44,6 +28,7 @@ class SliderAnswer:
     sliders: Mapping[str, int]
     rater: str = ""
     probability: float = 1.0
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.pictures or not self.sliders:
@@ -65,20 +50,23 @@ class SliderAnswer:
                 f"probability {self.probability} of an answer: it must lie in (0, 1]; an answer that could not be "
                 "asked for cannot be weighed"
             )
+        if not (math.isfinite(self.weight) and self.weight > 0):
+            raise UsageError(f"weight {self.weight} of an answer: it must be finite and above 0; leave the answer out")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FacetAnswers:
     """N answers as tensors, on the CPU, for a fit of K facets.
 
-    values N,K in 0..1 (slider / 10), mask N,K: True where the slider was set. probability N. rater N: row of `raters`.
-    subject N: row of `subjects`, each the rows of its pictures, one for a still. prompt N: row of `prompts`.
+    values N,K in 0..1 (slider / 10), mask N,K: True where the slider was set. probability N, weight N. rater N: row of
+    `raters`. subject N: row of `subjects`, each the rows of its pictures, one for a still. prompt N: row of `prompts`.
     """
 
     facets: tuple[str, ...]
     values: torch.Tensor
     mask: torch.Tensor
     probability: torch.Tensor
+    weight: torch.Tensor
     rater: torch.Tensor
     subject: torch.Tensor
     prompt: torch.Tensor
@@ -104,8 +92,8 @@ class FacetAnswers:
         """The answers `rows`; subjects, raters and prompts keep their numbers."""
         return FacetAnswers(
             facets=self.facets, values=self.values[rows], mask=self.mask[rows], probability=self.probability[rows],
-            rater=self.rater[rows], subject=self.subject[rows], prompt=self.prompt[rows], raters=self.raters,
-            subjects=self.subjects, prompts=self.prompts,
+            weight=self.weight[rows], rater=self.rater[rows], subject=self.subject[rows], prompt=self.prompt[rows],
+            raters=self.raters, subjects=self.subjects, prompts=self.prompts,
         )  # fmt: skip
 
     @property
@@ -114,7 +102,7 @@ class FacetAnswers:
         names = hashlib.sha256(repr((self.facets, self.raters, self.subjects, self.prompts)).encode()).digest()
         return hash_tensors({
             "values": torch.where(self.mask, self.values, 0.0), "mask": self.mask, "probability": self.probability,
-            "rater": self.rater, "subject": self.subject, "prompt": self.prompt,
+            "weight": self.weight, "rater": self.rater, "subject": self.subject, "prompt": self.prompt,
             "names": torch.tensor(list(names), dtype=torch.uint8),
         })  # fmt: skip
 
@@ -148,78 +136,7 @@ def facet_answers(
     rater, subject, prompt = (torch.tensor(column) for column in zip(*rows, strict=True))
     return FacetAnswers(
         facets=facets, values=values, mask=mask, rater=rater, subject=subject, prompt=prompt,
-        probability=torch.tensor([answer.probability for answer in answers]), raters=tuple(raters),
+        probability=torch.tensor([answer.probability for answer in answers]),
+        weight=torch.tensor([answer.weight for answer in answers]), raters=tuple(raters),
         subjects=tuple(subjects), prompts=tuple(Prompt(text=text) for text in prompts),
     )  # fmt: skip
-
-
-def read_slider_answers(path: Path) -> tuple[SliderAnswer, ...]:
-    """The answers of a JSONL file, in order.
-
-    Raises UsageError, naming file, line, rule and way out, when the file cannot be read or is empty, or for the first
-    line that is no answer; nothing is left out in silence.
-    """
-    try:
-        lines = path.read_bytes().decode("utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"answers {str(path)!r} cannot be read ({error}): give a UTF-8 JSONL file") from error
-    found = [_answer(line, where=f"{path} line {number}") for number, line in enumerate(lines, 1) if line.strip()]
-    if not found:
-        raise UsageError(f"{path} holds no answer: give one JSON object a line, with {', '.join(_NEEDED)} and picture")
-    return tuple(found)
-
-
-def slider_pictures(answers: Sequence[SliderAnswer], *, folder: Path) -> tuple[FilePictures, dict[str, int]]:
-    """The distinct pictures of the answers, and the row of each name. Raises UsageError for one that is missing."""
-    names = list(dict.fromkeys(name for answer in answers for name in answer.pictures))
-    paths = [folder / name for name in names]
-    missing = [str(path) for path in paths if not path.is_file()]
-    if missing:
-        raise UsageError(
-            f"{len(missing)} of {len(paths)} pictures are missing, {missing[0]!r} first: names of pictures are paths "
-            "from the folder of the answers"
-        )
-    return FilePictures(paths=paths), {name: row for row, name in enumerate(names)}
-
-
-def _answer(line: str, *, where: str) -> SliderAnswer:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{where} is no JSON ({error}): give one JSON object a line") from error
-    wrong = _wrong(row)
-    if wrong:
-        raise UsageError(f"{where} {wrong}")
-    shown = tuple(row["frames"]) if "frames" in row else (row["picture"],)
-    try:
-        return SliderAnswer(
-            prompt=row["prompt"], pictures=shown, sliders=row["sliders"], rater=row.get("rater", ""),
-            probability=float(row.get("probability", 1.0)),
-        )  # fmt: skip
-    except UsageError as error:
-        raise UsageError(f"{where}: {error}") from error
-
-
-def _wrong(row: Any) -> str:
-    """Which rule of a line is broken; empty for none."""
-    if not isinstance(row, dict):
-        return f"is a JSON {type(row).__name__}: give an object with {', '.join(_NEEDED)} and picture"
-    missing, unknown = [key for key in _NEEDED if key not in row], [key for key in row if key not in _KEYS]
-    if missing or unknown or ("picture" in row) == ("frames" in row):
-        what = f"lacks {missing[0]!r}" if missing else f"has the unknown key {unknown[0]!r}" if unknown else ""
-        return (
-            f"{what or 'must name either a picture or frames'}: an answer has prompt, sliders and picture (or frames), "
-            "and may have rater and probability"
-        )
-    shown = row.get("frames", [row.get("picture")])
-    texts = [row["prompt"], row.get("rater", ""), *(shown if isinstance(shown, list) else [None])]
-    if not all(isinstance(text, str) for text in texts) or not all(texts[2:]) or ("frames" in row and len(shown) < 2):
-        return "is wrong: prompt, rater and picture must be texts, and frames a list of two texts or more"
-    probability = row.get("probability", 1.0)
-    if (
-        not isinstance(row["sliders"], dict)
-        or isinstance(probability, bool)
-        or not isinstance(probability, int | float)
-    ):
-        return "is wrong: sliders must be an object of whole numbers by facet, and probability a number"
-    return ""

@@ -99,7 +99,7 @@ def _examples(tower: ClipTower, answers: FacetAnswers, pictures: Pictures, *, co
         text=tower.text_features(answers.prompts)[answers.prompt].cpu(),
         targets=answers.values[:, :count],
         mask=answers.mask[:, :count],
-        weight=(1 / answers.probability).clamp(max=config.largest_weight),
+        weight=(answers.weight / answers.probability).clamp(max=config.largest_weight),
         fold=folds(answers.groups, members=config.members),
         facets=config.picture_facets,
     )

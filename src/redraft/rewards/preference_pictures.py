@@ -1,8 +1,8 @@
-"""Pictures by row number, as a network's inputs, for fits: from memory or from files. It scores nothing."""
+"""Pictures by row number, as a network's inputs, for fits: from memory, from files or by name. It scores nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -51,5 +51,35 @@ class FilePictures:
 
     def inputs(self, rows: torch.Tensor, preprocessing: PicturePreprocessing) -> torch.Tensor:
         """The rows after the reference preprocessing."""
-        pictures = [read_picture(self.paths[row]) for row in rows.tolist()]
-        return torch.cat([preprocessing.reference(picture[None]) for picture in pictures])
+        return _prepared(self, rows, preprocessing)
+
+    def picture(self, row: int) -> torch.Tensor:
+        """3,H,W in 0..1."""
+        return read_picture(self.paths[row])
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedPictures:
+    """Pictures of any sizes that `read` opens by name, as 3,H,W in 0..1, when they are asked for."""
+
+    names: Sequence[str]
+    read: Callable[[str], torch.Tensor]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def inputs(self, rows: torch.Tensor, preprocessing: PicturePreprocessing) -> torch.Tensor:
+        """The rows after the reference preprocessing."""
+        return _prepared(self, rows, preprocessing)
+
+    def picture(self, row: int) -> torch.Tensor:
+        """3,H,W in 0..1."""
+        return self.read(self.names[row])
+
+
+OpenedPictures = FilePictures | NamedPictures
+"""Pictures that are opened one by one."""
+
+
+def _prepared(pictures: OpenedPictures, rows: torch.Tensor, preprocessing: PicturePreprocessing) -> torch.Tensor:
+    return torch.cat([preprocessing.reference(pictures.picture(row)[None]) for row in rows.tolist()])

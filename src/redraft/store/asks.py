@@ -136,6 +136,24 @@ class Asks:
             change = sa.update(AskDecisionRow).where(*mine, AskDecisionRow.outcome == "shown")
             connection.execute(change.values(outcome="dismissed", resolved_at=at))
 
+    def decided(self, user: str, subjects: Collection[str]) -> frozenset[str]:
+        """Those of these subjects about which something was decided for the person already."""
+        query = sa.select(AskDecisionRow.subject).where(AskDecisionRow.subject.in_(subjects))
+        with self._database.reading() as connection:
+            return frozenset(connection.scalars(query.where(AskDecisionRow.user == user)))
+
+    def of_person(
+        self, user: str, *, before: tuple[float, str] | None = None, limit: int = 50
+    ) -> tuple[AskDecisionEntry, ...]:
+        """A person's decisions, the newest first; `before` is (created_at, id) of the last of the page before."""
+        order = (AskDecisionRow.created_at, AskDecisionRow.id)
+        query = sa.select(AskDecisionRow.__table__).where(AskDecisionRow.user == user)
+        if before is not None:
+            query = query.where(sa.tuple_(*order) < sa.tuple_(*map(sa.literal, before)))
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(*(column.desc() for column in order)).limit(limit))
+            return tuple(_record(row) for row in rows)
+
     def expire(self, *, before: float, at: float) -> int:
         """Note that asks from before the time `before` are no longer waited for. Returns how many."""
         old = (AskDecisionRow.outcome == "shown", AskDecisionRow.created_at < before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,13 @@ class Duels:
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(DuelRow.issued_at, DuelRow.id).limit(limit))
             return tuple(Duel(**row._asdict()) for row in rows)
+
+    def pairs(self, user: str, pictures: Collection[str]) -> frozenset[frozenset[str]]:
+        """The pairs of these paintings that the person was given already, whatever came of it."""
+        query = sa.select(DuelRow.first, DuelRow.second).where(DuelRow.user == user)
+        query = query.where(DuelRow.first.in_(pictures), DuelRow.second.in_(pictures))
+        with self._database.reading() as connection:
+            return frozenset(frozenset((row.first, row.second)) for row in connection.execute(query))
 
     def answered(self, experiment: str, *, after: str = "", limit: int = 1000) -> tuple[tuple[Duel, Answer], ...]:
         """Everybody's duels of an experiment with the answer that counts, by id, from `after` on. Not for showing."""

@@ -124,22 +124,31 @@ class Jobs:
         attempts = {"attempts": job.attempts - 1, "not_before": at}
         return self._as_holder(job, {"state": "queued", "worker": "", "heartbeat_at": None, **attempts})
 
-    def cancel(self, id: str, *, owner: str, at: float) -> Job:
+    def waiting(self, kinds: Sequence[str], *, at: float, stale_after: float = 120.0) -> int:
+        """How many jobs of these kinds a worker could claim now. Locks nothing."""
+        stale = sa.and_(JobRow.state == "running", JobRow.heartbeat_at < at - stale_after)
+        ready = sa.and_(JobRow.state == "queued", JobRow.not_before <= at)
+        count = sa.select(sa.func.count()).where(JobRow.kind.in_(kinds), sa.or_(ready, stale))
+        with self._database.reading() as connection:
+            return connection.scalar(count) or 0
+
+    def cancel(self, id: str, *, owner: str | None, at: float) -> Job:
         """Cancel an owner's job: at once when it waits, otherwise its worker is asked to stop. An ended one stays.
 
-        Raises UnknownNameError, the same for absent jobs and those of others.
+        `owner` None: whoever's it is, for operators. Raises UnknownNameError, the same for absent jobs and those of
+        others.
         """
-        mine = (JobRow.id == id, JobRow.owner == owner)
+        mine = _whose(id, owner)
         with self._database.writing() as connection:
             waiting = sa.update(JobRow).where(*mine, JobRow.state == "queued")
             connection.execute(waiting.values(state="cancelled", finished_at=at))
             connection.execute(sa.update(JobRow).where(*mine, JobRow.state == "running").values(cancelling=True))
             return _one(connection, *mine, id=id)
 
-    def get(self, id: str, *, owner: str) -> Job:
-        """An owner's job. Raises UnknownNameError, the same for absent jobs and those of others."""
+    def get(self, id: str, *, owner: str | None) -> Job:
+        """An owner's job (None: whoever's it is). Raises UnknownNameError, the same for absent jobs and others'."""
         with self._database.reading() as connection:
-            return _one(connection, JobRow.id == id, JobRow.owner == owner, id=id)
+            return _one(connection, *_whose(id, owner), id=id)
 
     def position(self, id: str, *, owner: str) -> int | None:
         """How many jobs wait before an owner's one, or None when it does not wait. Raises UnknownNameError."""
@@ -188,6 +197,10 @@ def _bury(connection: sa.Connection, *, at: float, stale_after: float) -> None:
     tried = sa.update(JobRow).where(*silent, JobRow.attempts >= JobRow.most_attempts)
     error = "every worker that began this job fell silent: look into its log, then enter the job again"
     connection.execute(tried.values(state="failed", error=error, finished_at=at))
+
+
+def _whose(id: str, owner: str | None) -> tuple[sa.ColumnElement[bool], ...]:
+    return (JobRow.id == id,) if owner is None else (JobRow.id == id, JobRow.owner == owner)
 
 
 def _one(connection: sa.Connection, *conditions: sa.ColumnElement[bool], id: str) -> Job:

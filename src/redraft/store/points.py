@@ -15,6 +15,7 @@ from redraft.core.errors import UnknownNameError
 from redraft.store.database import Database
 from redraft.store.person_locks import hold_people
 from redraft.store.schema_feedback import PointRow
+from redraft.store.schema_people import UserRow
 from redraft.store.upsert import insert
 
 AwardState = Literal["pending", "final", "reversed"]
@@ -124,6 +125,33 @@ class Points:
         with self._database.reading() as connection:
             return tuple(_record(row) for row in connection.execute(query))
 
+    def taken(self, pool: str, day: str) -> int:
+        """How many places of a day a pool (a person, or their cluster) has taken."""
+        with self._database.reading() as connection:
+            return _counts(connection, {(pool, day)}).get((pool, day), 0)
+
+    def active_days(self, user: str) -> int:
+        """On how many of their days a person earned something."""
+        query = sa.select(sa.func.count(PointRow.day.distinct())).where(PointRow.user == user)
+        with self._database.reading() as connection:
+            return connection.scalar(query) or 0
+
+    def shared_place(self, award: str) -> int:
+        """Which award of its day this one is, from 1, among those of all who share a budget with its person today.
+
+        It differs from the entry's `place` when accounts were joined after it was entered. Raises UnknownNameError.
+        """
+        with self._database.reading() as connection:
+            first = connection.execute(_entries().where(PointRow.award == award, PointRow.state == "pending"))
+            row = first.one_or_none()
+            if row is None:
+                raise _no_award(award)
+            cluster = connection.scalar(sa.select(UserRow.cluster).where(UserRow.id == row.user))
+            alike = UserRow.id == row.user if cluster is None else UserRow.cluster == cluster
+            query = sa.select(sa.func.count()).select_from(PointRow).join(UserRow, UserRow.id == PointRow.user)
+            query = query.where(alike, PointRow.day == row.day, PointRow.state == "pending", PointRow.id <= row.id)
+            return connection.scalar(query) or 1
+
     def unsettled(self, *, until: float, limit: int = 1000) -> tuple[PointEntry, ...]:
         """Awards entered up to the time `until` that are still pending, the oldest first."""
         later = aliased(PointRow)
@@ -166,10 +194,14 @@ def _held(connection: sa.Connection, award: str) -> dict[str, PointEntry]:
     query = _entries().where(PointRow.award == award).order_by(PointRow.id)
     entries = {row.state: _record(row) for row in connection.execute(query)}
     if not entries:
-        raise UnknownNameError(f"award {award!r} does not exist: points are entered before they are settled")
+        raise _no_award(award)
     hold_people(connection, [entries["pending"].user])
     # Another process may have settled it while this one waited.
     return {row.state: _record(row) for row in connection.execute(query)}
+
+
+def _no_award(award: str) -> UnknownNameError:
+    return UnknownNameError(f"award {award!r} does not exist: points are entered before they are settled")
 
 
 def _append(

@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from redraft.store.answer_records import SubjectKind
 from redraft.store.database import Database
 from redraft.store.schema_feedback import AnswerRow, GoldItemRow, GoldResultRow, RaterQualityRow
+from redraft.store.schema_people import UserRow
+from redraft.store.schema_pictures import GalleryRow
 from redraft.store.upsert import insert
 
 
@@ -79,6 +81,18 @@ class Raters:
             query = sa.select(GoldItemRow.__table__).where(GoldItemRow.subject == subject)
             row = connection.execute(query).one_or_none()
         return None if row is None else GoldItem(**row._asdict())
+
+    def unsafe_paintings(self, reviewer: str, *, limit: int = 100) -> tuple[str, ...]:
+        """Paintings that lean unsafe, of people who consent, which a reviewer has not answered about; the newest first.
+
+        Whether somebody is such a reviewer is decided elsewhere. Withheld and quarantined ones are nobody's to see.
+        """
+        answered = sa.select(AnswerRow.number).where(AnswerRow.subject == GalleryRow.id, AnswerRow.user == reviewer)
+        query = sa.select(GalleryRow.id).join(UserRow, UserRow.id == GalleryRow.owner)
+        query = query.where(GalleryRow.unsafe, GalleryRow.safety.in_(("ok", "blurred")), ~answered.exists())
+        query = query.where(sa.or_(UserRow.consent_improve, UserRow.id == reviewer), ~UserRow.disabled)
+        with self._database.reading() as connection:
+            return tuple(connection.scalars(query.order_by(GalleryRow.created_at.desc(), GalleryRow.id).limit(limit)))
 
     def note_gold(self, result: GoldResult) -> None:
         """Enter how an answer to a gold item was judged; judging it again replaces that."""

@@ -105,6 +105,13 @@ class Requests:
             rows = connection.execute(query.order_by(*(column.desc() for column in order)).limit(limit))
             return tuple(request_of(row) for row in rows)
 
+    def unfinished(self) -> tuple[Request, ...]:
+        """Requests of all people that have not ended, the oldest first."""
+        query = sa.select(RequestRow.__table__).where(RequestRow.state.in_(["queued", "running"]))
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(RequestRow.created_at, RequestRow.id))
+            return tuple(request_of(row) for row in rows)
+
     def recent_prompts(self, *, since: float, limit: int = 1000) -> tuple[Request, ...]:
         """Requests since then of people who consent that they improve this instance, the newest first. Not to show."""
         query = sa.select(RequestRow.__table__).join(UserRow, UserRow.id == RequestRow.owner)

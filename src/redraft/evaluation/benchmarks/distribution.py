@@ -32,7 +32,7 @@ from redraft.evaluation.metrics import (
     Moments,
     frechet_of_moments,
     frechet_with_root,
-    kernel_distance,
+    kernel_distances,
     kernel_subsets,
     moments,
     rank_note,
@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from redraft.core.tensors import Images
 
 BLOCKS = 20
-_Distance = Callable[[FloatArray], float]
+_Distances = Callable[[FloatArray, NDArray[np.bool_]], FloatArray]
+"""S distances to the reference, of features N,D less those that masks S,N leave out."""
 
 
 class DistributionConfig(Config):
@@ -127,20 +128,17 @@ class ClipFrechetBenchmark:
         reference = moments(self.reference)
         root = square_root(reference.covariance)
         note = rank_note([len(judged.values), len(self.reference)], self.reference.shape[1])
-        return self._row(
-            "frechet",
-            judged,
-            distance=lambda features: frechet_with_root(reference, moments(features), root=root),
-            key=key,
-            against=against,
-            note=note,
-        )
+
+        def distances(features: FloatArray, kept: NDArray[np.bool_]) -> FloatArray:
+            return np.array([frechet_with_root(reference, moments(features[rows]), root=root) for rows in kept])
+
+        return self._row("frechet", judged, distances=distances, key=key, against=against, note=note)
 
     def _kernel(self, judged: Judged, key: Key, against: Judged | None) -> Row:
         row = self._row(
             "kernel",
             judged,
-            distance=lambda features: kernel_distance(features, self.reference),
+            distances=lambda features, kept: kernel_distances(features, self.reference, kept=kept),
             key=key,
             against=against,
             note="unbiased, so it may be a little below 0",
@@ -150,22 +148,23 @@ class ClipFrechetBenchmark:
         return Row(**{**vars(row), "details": details})
 
     def _row(
-        self, name: str, judged: Judged, *, distance: _Distance, key: Key, against: Judged | None, note: str
+        self, name: str, judged: Judged, *, distances: _Distances, key: Key, against: Judged | None, note: str
     ) -> Row:
-        def value(kept: NDArray[np.bool_]) -> float:
-            return distance(judged.values[kept[judged.group]])
+        def values(kept: NDArray[np.bool_]) -> FloatArray:
+            return distances(judged.values, kept[:, judged.group])
 
         difference: Interval | None = None
         if against is not None:
             other = against
 
-            def change(kept: NDArray[np.bool_]) -> float:
-                return value(kept) - distance(other.values[kept[other.group]])
+            def changes(kept: NDArray[np.bool_]) -> FloatArray:
+                return values(kept) - distances(other.values, kept[:, other.group])
 
-            difference = jackknife(change, units=_painted(judged) & _painted(other), key=key.child(name), blocks=BLOCKS)
+            units = _painted(judged) & _painted(other)
+            difference = jackknife(changes, units=units, key=key.child(name), blocks=BLOCKS)
         return Row(
             name=name,
-            interval=jackknife(value, units=_painted(judged), key=key.child(name), blocks=BLOCKS),
+            interval=jackknife(values, units=_painted(judged), key=key.child(name), blocks=BLOCKS),
             unit="distance",
             good=-1,
             fingerprint=fingerprint_of(self.fingerprint, name),

@@ -36,9 +36,10 @@ def page(results: Results) -> str:
         f"R² against the oracle's **true** facets of {pictures['exam']['pictures']:,} other pictures. "
         "The truth is taken, not a rating without noise, because a rating that is clipped at 0 and 10 is no longer "
         "what the facet is; bias, slips and rounding of the answers count against the model.",
-        _explained(exam),
+        _explained(exam, people),
         _verdict(exam["explained"]["all"]),
-        "Deviation is that of the truth, error the root mean square of prediction minus truth. The pooled column is "
+        "Deviation is that of the truth, error the root mean square of prediction minus truth, ECE the expected "
+        "calibration error on answers that a member had left out. The pooled column is "
         "the same answers with heads on the CLIP's pooled features of picture and prompt alone.",
         "## Do predictions know what they do not know?",
         "Mean error on the third of pictures on which the ensemble agrees most, and on that on which it does least.",
@@ -64,13 +65,14 @@ def figure(results: Results) -> bytes:
     )
 
 
-def _explained(exam: Mapping[str, Any]) -> str:
+def _explained(exam: Mapping[str, Any], metrics: Mapping[str, float]) -> str:
     tables = exam["explained"]
-    lines = ["| facet | all | rendered | painted | deviation | error | pooled features |", "|" + "---|" * 7]
+    lines = ["| facet | all | rendered | painted | deviation | error | ECE | pooled features |", "|" + "---|" * 8]
     for name in FACETS:
         every = tables["all"][name]
         cells = [_range(tables[part][name]) for part in ("all", "rendered", "painted")]
-        cells += [f"{every['spread']:.3f}", f"{every['rmse']:.3f}", _range(exam["pooled"][name])]
+        cells += [f"{every['spread']:.3f}", f"{every['rmse']:.3f}", f"{metrics[f'{name}/ece']:.3f}"]
+        cells.append(_range(exam["pooled"][name]))
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -6,6 +6,7 @@ examination. Each is resumable; no scorer of the examination reads the oracle.
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import torch
@@ -13,9 +14,9 @@ import torch
 from redraft.core.keys import Key
 from redraft.core.protocols import MethodContext, Scorer
 from redraft.loop.painting import paint
-from redraft.loop.reproductions.hpsv2_examine import accuracies, rankings, score_album, training_curve
+from redraft.loop.reproductions.hpsv2_examine import CEILING, OURS, accuracies, rankings, score_album, training_curve
 from redraft.loop.reproductions.hpsv2_page import figure, page
-from redraft.loop.reproductions.hpsv2_people import as_preferences, ask_people
+from redraft.loop.reproductions.hpsv2_people import as_preferences, ask_people, average_taste
 from redraft.loop.reproductions.hpsv2_pictures import (
     BATCH,
     Album,
@@ -31,7 +32,7 @@ from redraft.loop.reproductions.study import Bench, Stage, Study
 FIT_PROMPTS, EXAM_PROMPTS = 2000, 300
 CHOICES, EXAM_CHOICES = 2000, 4000
 CROWD = 40
-SLIP = 0.12
+SLIP = 0.1
 """Noise of one answer, chosen so that somebody who knew the average taste would foresee about 85 % of the choices."""
 SETTINGS = (
     Setting(steps=10, guidance=1.0), Setting(steps=10, guidance=2.5), Setting(steps=10, guidance=5.0),
@@ -44,7 +45,6 @@ TRAINED = (0, 100, 200, 400, 600)
 SHIPPED_STEPS = 7600
 CURVE_PROMPTS = 96
 SCORERS = ("clip", "clip-heldout", "heads", "safety", "jpeg-compressibility")
-OURS = "preference model"
 TITLES = {"heads": "aesthetic head", "safety": "safety head", "jpeg-compressibility": "JPEG size"}
 
 
@@ -80,8 +80,9 @@ def _training(bench: Bench) -> dict[str, Any]:
     shipped: Any = bench.factory.backbone(FAMILY)
     recipe, noise = shipped.default_recipe(), key.child("curve")
     columns = [paint(shipped, asked, recipe=recipe, key=noise, batch=BATCH).pixels]
+    states = bench.folder / f"training-{bench.seed}"
     method = bench.factory.method("sft", context=MethodContext(recipe=recipe, reward=None))
-    found = train_checkpoints(shipped, method, steps=TRAINED, folder=bench.folder, key=key.child("training"))
+    found = train_checkpoints(shipped, method, steps=TRAINED, folder=states, key=key.child("training"))
     for step in reversed(TRAINED):
         bench.say(f"  painting with the weights of step {step}")
         columns.insert(0, paint(shipped, asked, recipe=recipe, key=noise, batch=BATCH, parameters=found[step]).pixels)
@@ -91,12 +92,11 @@ def _training(bench: Bench) -> dict[str, Any]:
         setting=torch.arange(pixels.shape[1]).expand(len(asked), -1).clone(),
     )  # fmt: skip
     album.save(bench.folder / "training.safetensors")
+    shutil.rmtree(states)  # what `--again` trains is trained again
     return {"steps": [*TRAINED, SHIPPED_STEPS], "facets": album.facets.mean(0).tolist()}
 
 
 def _fit(bench: Bench) -> dict[str, Any]:
-    import shutil
-
     from redraft.rewards.preference_data import preference_data
     from redraft.rewards.preference_fit import fit_preference
     from redraft.rewards.preference_pictures import PixelPictures
@@ -132,6 +132,7 @@ def _examine(bench: Bench) -> dict[str, Any]:
     )
     bench.say("  the short checkpoints")
     drawn = {name: score_album(scorers[name], curve) for name in (OURS, "clip")}
+    drawn[CEILING] = average_taste(curve, key=key)
     found["curve"] = training_curve(drawn, steps=(*TRAINED, SHIPPED_STEPS), key=key.child("curve"))
     found["fingerprints"] = {name: scorer.fingerprint for name, scorer in scorers.items()}
     return found

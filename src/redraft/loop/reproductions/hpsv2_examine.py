@@ -27,8 +27,8 @@ from redraft.loop.reproductions.hpsv2_people import (
 )
 from redraft.loop.reproductions.hpsv2_pictures import Album
 
-START = "clip"
-"""The CLIP that the preference model started from."""
+OURS, START = "preference model", "clip"
+"""What is examined, and the CLIP that it started from."""
 CEILING, PERSON = "average taste", "another person"
 RESAMPLES = 1000
 
@@ -43,21 +43,22 @@ def score_album(scorer: Scorer, album: Album) -> torch.Tensor:
 
 
 def accuracies(scores: Mapping[str, torch.Tensor], album: Album, chosen: Chosen, *, key: Key) -> dict[str, Any]:
-    """Accuracy of each score on strict choices, and its gain over START on the same choices; of a person, of all taste.
+    """Accuracy of each score on strict choices, of a person, of all taste; `gain`: over START on the same choices.
 
-    The unit of the intervals is the prompt, which all count alike; `pooled` counts choices alike.
+    lead: that of OURS over the score, likewise. The unit of the intervals is the prompt, which all count alike;
+    `pooled` counts choices alike. `scores` must hold OURS and START.
     """
     agreed = {name: agreements(values, chosen) for name, values in scores.items()}
     agreed[PERSON] = other_person(chosen)
     agreed[CEILING] = agreements(average_taste(album, key=key), chosen)
-    start = per_prompt(agreed[START], chosen)
+    ours, start = (per_prompt(agreed[name], chosen) for name in (OURS, START))
     rows = {}
     for name, values in agreed.items():
         own = per_prompt(values, chosen)
-        gain = paired_interval(own - start, key=key.child("gain", name))
         rows[name] = {
             **_row(mean_interval(own)), "pooled": values.mean().item(),
-            "gain": {"value": gain.value, "low": gain.low, "high": gain.high},
+            "gain": _row(paired_interval(own - start, key=key.child("gain", name))),
+            "lead": _row(paired_interval(ours - own, key=key.child("lead", name))),
         }  # fmt: skip
     return {"choices": len(chosen), "strict": int(chosen.strict.sum()), "prompts": len(start), "rows": rows}
 
@@ -102,8 +103,8 @@ def training_curve(scores: Mapping[str, torch.Tensor], *, steps: tuple[int, ...]
         means = [_row(mean_interval(columns[:, column])) for column in range(len(steps))]
         gains = []
         for column in range(1, len(steps)):
-            gain = paired_interval(columns[:, column] - columns[:, column - 1], key=key.child(name, column))
-            gains.append({"value": gain.value, "low": gain.low, "high": gain.high})
+            step = columns[:, column] - columns[:, column - 1]
+            gains.append(_row(paired_interval(step, key=key.child(name, column))))
         draws = bootstrap_means(columns, key=key.child(name), resamples=RESAMPLES)
         ranks = np.array([spearmanr(steps, draw).statistic for draw in draws])
         low, high = percentiles(ranks)

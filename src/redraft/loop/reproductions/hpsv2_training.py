@@ -46,9 +46,7 @@ def train_checkpoints(
         else:
             if goal > state.step:
                 examples = examples or _examples(backbone, key=key)
-                config = FitConfig(
-                    steps=goal, batch_size=32, learning_rate=1e-3, weight_decay=0.0, ema_decay=0.98, warmup=50
-                )
+                config = _TRAINING.model_copy(update={"steps": goal})
                 state = fit(method, backbone, examples, config=config, key=key, state=state).state
             _write(path, state)
         found[goal] = state.averaged

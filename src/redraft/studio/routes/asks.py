@@ -1,0 +1,140 @@
+"""Asks: the one that waits, putting it away, the budget, one's own log, and asks decided offline."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
+
+from redraft.core.errors import UnknownNameError
+from redraft.studio.asking import ASK_SECONDS, AskView, BudgetView, ask_view, budget_view
+from redraft.studio.context import StudioDep
+from redraft.studio.gallery_view import cursor_of, read_cursor
+from redraft.studio.identity.people import Person, require
+from redraft.studio.offline_asks import Lease, OfflineDecision, SyncedDecision, lease_for, sync_decisions
+from redraft.studio.routes.account_views import Body
+from redraft.studio.routes.gallery import check_id
+from redraft.studio.times import iso
+
+router = APIRouter(tags=["rating"])
+Rater = Annotated[Person, Depends(require("rate"))]
+MOST_OFFLINE = 200
+
+
+class PendingAsk(BaseModel):
+    """The newest ask that waits, or null."""
+
+    ask: AskView | None
+
+
+class DecisionView(BaseModel):
+    """A decision about one of the person's pictures: why they were asked, or not. coin: null where none was thrown."""
+
+    id: str
+    picture: str
+    asked: bool
+    probability: float
+    coin: float | None
+    threshold: float
+    confidence: float
+    weakest: str
+    excluded: str
+    outcome: str
+    at: str
+
+
+class DecisionLog(BaseModel):
+    """The person's decisions, the newest first; `next` goes into `before`."""
+
+    decisions: list[DecisionView]
+    next: str | None
+
+
+class Leasing(Body):
+    """The pictures that are taken along; about none of them was a decision made yet."""
+
+    pictures: Annotated[list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=MOST_OFFLINE)]
+
+
+class Syncing(Body):
+    """Decisions made offline, in the order in which they were made."""
+
+    lease: Annotated[str, Field(max_length=4096)]
+    decisions: Annotated[list[OfflineDecision], Field(max_length=MOST_OFFLINE)]
+
+
+class Synced(BaseModel):
+    """What the server found for each decision, and the budget that is left."""
+
+    decisions: list[SyncedDecision]
+    budget: BudgetView
+
+
+@router.get("/api/v1/asks/pending")
+def pending(studio: StudioDep, who: Rater) -> PendingAsk:
+    """The newest ask that was not answered, put away or expired."""
+    for entry in studio.workspace.asks.open(who.id, since=studio.now() - ASK_SECONDS):
+        try:
+            exhibit = studio.workspace.gallery.get(entry.subject, owner=who.id)
+        except UnknownNameError:
+            continue
+        if exhibit.painting.safety in ("ok", "blurred"):
+            return PendingAsk(ask=ask_view(studio, entry, exhibit.painting, exhibit.request))
+    return PendingAsk(ask=None)
+
+
+@router.post("/api/v1/asks/{id}/decline", status_code=204)
+def decline(studio: StudioDep, who: Rater, id: str) -> None:
+    """Put an ask away. It has no consequence."""
+    check_id(id)
+    studio.workspace.asks.dismiss(id, user=who.id, at=studio.now())
+
+
+@router.get("/api/v1/asks/budget")
+def budget(studio: StudioDep, who: Rater) -> BudgetView:
+    """How often the person may still be asked today."""
+    return budget_view(studio, who.account)
+
+
+@router.get("/api/v1/asks/log")
+def decisions(
+    studio: StudioDep,
+    who: Rater,
+    before: Annotated[str | None, Query(max_length=256)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> DecisionLog:
+    """The person's own decisions, the ones not to ask too."""
+    start = None if before is None else read_cursor(before)
+    found = studio.workspace.asks.of_person(who.id, before=start, limit=limit + 1)
+    shown = [
+        DecisionView(
+            id=entry.id,
+            picture=entry.subject,
+            asked=entry.shown_at is not None,
+            probability=entry.probability,
+            coin=entry.coin,
+            threshold=entry.threshold,
+            confidence=entry.confidence,
+            weakest=entry.weakest,
+            excluded=entry.excluded,
+            outcome=entry.outcome,
+            at=iso(entry.created_at),
+        )
+        for entry in found[:limit]
+    ]
+    last = found[limit - 1] if len(found) > limit else None
+    return DecisionLog(decisions=shown, next=None if last is None else cursor_of((last.created_at, last.id)))
+
+
+@router.post("/api/v1/asks/lease")
+def lease(studio: StudioDep, who: Rater, body: Leasing) -> Lease:
+    """What a device needs to decide about these pictures by itself, with the same result as the server."""
+    return lease_for(studio, who, body.pictures)
+
+
+@router.post("/api/v1/asks/sync")
+def sync(studio: StudioDep, who: Rater, body: Syncing) -> Synced:
+    """Hand in decisions made offline: each is worked out again and charged to the budget once."""
+    made = sync_decisions(studio, who, body.lease, body.decisions)
+    return Synced(decisions=made, budget=budget_view(studio, who.account))

@@ -1,0 +1,115 @@
+/** The records that the server speaks in, by short names: made from its OpenAPI (`npm run types`), narrowed where it is wider. */
+import type { components } from '../api';
+
+type Schemas = components['schemas'];
+
+export type Me = Schemas['Me'];
+export type Consent = Schemas['ConsentView'];
+export type Asking = Schemas['AskingView'];
+export type Session = Schemas['SessionState'];
+export type Job = Schemas['JobView'];
+export type JobState = Job['state'];
+export type Live = Schemas['LiveView'];
+export type Models = Schemas['ModelsView'];
+export type Ask = Schemas['AskView'];
+export type Side = Schemas['Side'];
+export type Duel = Schemas['DuelView'];
+export type Ranking = Schemas['RankingView'];
+export type Review = Schemas['ReviewView'];
+export type Outcome = Schemas['AnswerOutcome'];
+export type Budget = Schemas['BudgetView'];
+export type Decision = Schemas['DecisionView'];
+export type Profile = Schemas['ProfileView'];
+export type PointEntry = Schemas['PointEntryView'];
+export type RaterReport = Schemas['RaterView'];
+export type Bin = Schemas['Bin'];
+export type Repeats = Schemas['RepeatsView'];
+export type ApiKey = Schemas['KeyView'];
+export type Device = Schemas['SessionView'];
+export type User = Schemas['UserView'];
+export type Receipt = Schemas['ReceiptView'];
+export type Option = Omit<Schemas['OptionView'], 'value'> & { value: string | boolean };
+
+/** A picture as it comes out of a job, as the gallery tells of it, and as somebody is asked about it. */
+export type Made = Schemas['MadePicture'];
+export type Picture = Omit<Schemas['GalleryPicture'], 'answers'> & { answers: Answer[] };
+export type Asked = Schemas['AskedPicture'];
+/** What showing one needs. */
+export type Seen = Pick<Asked, 'url' | 'blurred' | 'safety_reason'> & Partial<Pick<Asked, 'width' | 'height' | 'thumbnail_url'>>;
+
+export type Kind = Schemas['SentAnswer']['kind'];
+export type Value = string | number | boolean | string[] | Record<string, number>;
+export type Payload = Record<string, Value>;
+export type Answer = Omit<Schemas['AnswerView'], 'payload'> & { payload: Payload };
+export type SentAnswer = Required<Omit<Schemas['SentAnswer'], 'payload'>> & { payload: Payload };
+
+/** What a form asks for: the server's one record for all kinds of fields, told apart by `type`. */
+export type Field =
+  | { type: 'scale'; name: string; label: string; low: string; high: string; least: number; most: number; required: boolean }
+  | { type: 'choice'; name: string; label: string; options: Option[]; required: boolean }
+  | { type: 'flag'; name: string; label: string; required: boolean }
+  | { type: 'several'; name: string; label: string; options: Option[] }
+  | { type: 'text'; name: string; label: string; most: number }
+  | { type: 'order'; name: string; label: string; least: number; most: number };
+
+export type Form = Omit<Schemas['FormView'], 'fields' | 'follow_up'> & {
+  fields: Field[];
+  follow_up: { at_most: number; fields: Field[] } | null;
+};
+
+export type Forms = Omit<Schemas['FormsView'], 'forms'> & { forms: Form[] };
+
+export interface Progress {
+  stage: string;
+  share: number;
+  words: string;
+}
+
+export interface Run {
+  id: string;
+  kind: string;
+  state: JobState;
+  title: string;
+  method: string;
+  model: string;
+  progress: Progress;
+  verdict: 'promote' | 'hold' | 'reject' | null;
+  reasons: string[];
+  stopped_by: string | null;
+  error: string;
+  cancelling: boolean;
+  mine: boolean;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+}
+
+export interface Curve {
+  name: string;
+  points: [number, number][];
+}
+
+export interface Metric {
+  name: string;
+  incumbent: number;
+  candidate: number;
+  difference: number;
+  low: number;
+  high: number;
+  unit: string;
+  role: string;
+}
+
+export interface RunDetail extends Run {
+  curves: Curve[];
+  metrics: Metric[];
+  grid: { prompt: string; before_url: string; after_url: string }[];
+  config: Record<string, string>;
+  report_url: string | null;
+}
+
+export interface RunOptions {
+  methods: { name: string; title: string }[];
+  models: string[];
+  recipes: { name: string; title: string; minutes: number }[];
+}

@@ -1,0 +1,116 @@
+/** Painting: entering a job, following it while it is painted, cancelling it. */
+import { call } from './call';
+import type { Job, Made } from './contract';
+import { uuid7 } from './uuid7';
+
+export interface Wish {
+  prompt: string;
+  negative_prompt?: string;
+  model?: string;
+  n?: number;
+  size?: string;
+  steps?: number;
+  guidance?: number;
+  seed?: number;
+  critique?: boolean;
+  again_of?: string;
+}
+
+const ENDED = new Set(['finished', 'failed', 'cancelled']);
+
+/** A job as it is now: its pictures that are ready, and the last preview of each that is not. */
+export class Painting {
+  job = $state.raw<Job>() as Job;
+  previews = $state<Record<number, string>>({});
+  step = $state(0);
+  position = $state<number | null>(null);
+  #events: EventSource | null = null;
+  #settled!: () => void;
+  /** Resolves when the job has ended, however it ended. */
+  readonly ended: Promise<void>;
+
+  constructor(job: Job) {
+    this.job = job;
+    this.position = job.position;
+    this.ended = new Promise((resolve) => (this.#settled = resolve));
+    if (ENDED.has(job.state)) this.#settled();
+    else this.#follow();
+  }
+
+  get over(): boolean {
+    return ENDED.has(this.job.state);
+  }
+
+  get share(): number {
+    return this.over ? 1 : this.step / Math.max(1, this.job.steps);
+  }
+
+  picture(place: number): Made | undefined {
+    return this.job.pictures.find((picture) => picture.place === place);
+  }
+
+  #follow(): void {
+    const events = new EventSource(`/api/v1/jobs/${this.job.id}/events`);
+    this.#events = events;
+    const on = <T>(name: string, act: (data: T) => void): void => {
+      events.addEventListener(name, (event) => act(JSON.parse((event as MessageEvent<string>).data) as T));
+    };
+    on<{ position: number }>('queued', ({ position }) => (this.position = position));
+    on<{ step: number }>('progress', ({ step }) => {
+      this.position = null;
+      this.step = Math.max(this.step, step);
+    });
+    on<{ place: number; image: string }>('preview', ({ place, image }) => (this.previews[place] = image));
+    on<{ picture: Made }>('picture', ({ picture }) => this.#add(picture));
+    for (const name of ENDED) on<{ job: Job }>(name, ({ job }) => this.#end(job));
+    // A stream that breaks is taken up again by the browser; one that the server refuses is asked for the plain way.
+    events.onerror = () => {
+      if (events.readyState === EventSource.CLOSED) void this.#ask();
+    };
+  }
+
+  async #ask(): Promise<void> {
+    try {
+      const job = await call<Job>('GET', `/api/v1/jobs/${this.job.id}`);
+      if (ENDED.has(job.state)) this.#end(job);
+      else this.job = job;
+    } catch {
+      // The next visit shows what became of it.
+    }
+    if (!this.over) setTimeout(() => void this.#ask(), 2000);
+  }
+
+  #add(picture: Made): void {
+    this.job = { ...this.job, pictures: [...this.job.pictures.filter((other) => other.id !== picture.id), picture] };
+  }
+
+  #end(job: Job): void {
+    this.#events?.close();
+    this.job = job;
+    this.previews = {};
+    this.#settled();
+  }
+
+  /** Change one of the pictures as it is shown. */
+  update(picture: Made): void {
+    this.job = { ...this.job, pictures: this.job.pictures.map((other) => (other.id === picture.id ? picture : other)) };
+  }
+
+  async cancel(): Promise<void> {
+    this.#end(await call<Job>('DELETE', `/api/v1/jobs/${this.job.id}`));
+  }
+
+  close(): void {
+    this.#events?.close();
+  }
+}
+
+/** Have pictures painted. A lost answer to this request makes no second job: the key is sent with it. */
+export async function paint(wish: Wish): Promise<Painting> {
+  return new Painting(await call<Job>('POST', '/api/v1/jobs', wish, { 'Idempotency-Key': uuid7() }));
+}
+
+/** The person's jobs, the newest first. */
+export async function recent(limit: number): Promise<Job[]> {
+  return (await call<{ jobs: Job[] }>('GET', `/api/v1/jobs?limit=${limit}`)).jobs;
+}

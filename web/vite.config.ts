@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig, type Plugin } from 'vite';
+
+/** Writes into sw.js which files the page consists of, under a name that changes when any of them does. */
+function precache(): Plugin {
+  return {
+    name: 'redraft-precache',
+    enforce: 'post',
+    generateBundle: {
+      order: 'post',
+      handler(_options, bundle) {
+        const worker = bundle['sw.js'];
+        if (worker?.type !== 'chunk') throw new Error('the service worker was not built');
+        const names = Object.keys(bundle)
+          .filter((name) => name !== 'sw.js' && name !== 'index.html')
+          .sort();
+        const hash = createHash('sha256');
+        for (const name of [...names, 'index.html']) {
+          const item = bundle[name];
+          if (item) hash.update(name).update(item.type === 'chunk' ? item.code : item.source);
+        }
+        const files = ['./', 'manifest.webmanifest', 'icon.svg', ...names];
+        worker.code = worker.code
+          .replace('__FILES__', JSON.stringify(files))
+          .replace('__VERSION__', JSON.stringify(hash.digest('hex').slice(0, 12)));
+      },
+    },
+  };
+}
+
+/** The server that `npm run dev` speaks with: a studio started beside it. */
+const SERVER = 'http://127.0.0.1:8000';
+
+export default defineConfig({
+  base: './',
+  plugins: [svelte(), precache()],
+  build: {
+    outDir: '../src/redraft/studio/static',
+    emptyOutDir: true,
+    target: 'es2022',
+    modulePreload: false,
+    assetsInlineLimit: 0,
+    rollupOptions: {
+      input: { index: 'index.html', sw: 'src/sw.ts' },
+      output: {
+        entryFileNames: (chunk) => (chunk.name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js'),
+        chunkFileNames: 'assets/[name]-[hash].js',
+        assetFileNames: 'assets/[name]-[hash][extname]',
+      },
+    },
+  },
+  server: { proxy: { '/api': SERVER, '/v1': SERVER, '/openapi.json': SERVER } },
+  test: { include: ['tests/**/*.test.ts'] },
+} as Parameters<typeof defineConfig>[0]);
