@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks import (
     against_trl,
+    ask_decisions,
     draft_steps,
     durable_answers,
     feedback_import,
@@ -29,6 +30,7 @@ PARTS: dict[str, Callable[[Amount], Section]] = {
     "scorers": lambda amount: scorers.measure(amount=amount),
     "feedback-import": lambda amount: feedback_import.measure(amount=amount),
     "durable-answers": lambda amount: durable_answers.measure(amount=amount),
+    "ask-decisions": lambda amount: ask_decisions.measure(amount=amount),
     "gallery-pages": lambda amount: gallery_pages.measure(amount=amount),
     "serving": lambda amount: serving.measure(amount=amount),
     "against-trl": lambda amount: against_trl.measure(MODELS[0], amount=amount),

@@ -1,7 +1,10 @@
 """What serving costs beside painting: a real server against the same pictures painted directly; its start; its memory.
 
-Overhead: the seconds from the first request to the last finished job, over those of painting and judging as many pictures
-in batches of the same size in this process, the best of some rounds each, by turns.
+Overhead: the seconds from the first request to the last finished job, over those of painting and judging as many
+pictures in batches of the same size in this process, by turns, the best round of each. Two processes suffer more than
+one from other work on the machine, so its two parts are given as well, which hardly do: the seconds in which the engine
+does not paint (waiting for requests, writing the last pictures), and the processor time of the engine over that of
+painting alone.
 """
 
 from __future__ import annotations
@@ -39,26 +42,44 @@ def measure(*, amount: Amount) -> Section:
             Figure(name="start until pictures are painted", value=ready, unit="s"),
             *_memory(process.pid),
         ]
-        served, direct = _overhead(url, amount=amount)
-    overhead = Figure(name="serving, over painting alone", value=100 * (served / direct - 1), unit="%", aim="aim 5 %")
-    rate = Figure(name="served", value=amount.served_pictures / served, unit="pictures/s")
+        figures = [*_overhead(url, pid=process.pid, amount=amount), *figures]
     note = f"{amount.served_pictures} pictures in jobs of {PICTURES_OF_A_JOB}, builtin:sd, SQLite, one thread an engine"
-    return Section(title="Serving", figures=(overhead, rate, *figures), note=note)
+    return Section(title="Serving", figures=tuple(figures), note=note)
 
 
-def _overhead(url: str, *, amount: Amount) -> tuple[float, float]:
-    """(seconds by the server, seconds directly), the best round of each."""
-    directly = _painter(amount.served_pictures)
-    served, direct = [], []
+def _overhead(url: str, *, pid: int, amount: Amount) -> list[Figure]:
+    pictures, directly = amount.served_pictures, _painter(amount.served_pictures)
+    served, direct, idle, work = [], [], [], []
+    engine = _engine(pid)
     with httpx.Client(base_url=url, timeout=PATIENCE) as client:
         _serve(client, PICTURES_OF_A_JOB)  # a warm-up, as `_painter` has one
         for _ in range(amount.served_rounds):
-            served.append(_serve(client, amount.served_pictures))
+            busy, processor = _busy(client), _processor(engine)
+            served.append(_serve(client, pictures))
+            busy, processor = _busy(client) - busy, _processor(engine) - processor
+            own = time.process_time()
             direct.append(directly())
-    return min(served), min(direct)
+            idle.append(served[-1] / busy - 1)
+            work.append(processor / (time.process_time() - own) - 1)
+    figures = [
+        Figure(
+            name="serving, over painting alone", value=100 * (min(served) / min(direct) - 1), unit="%", aim="aim 5 %"
+        ),
+        Figure(name="the engine does not paint, over painting", value=100 * min(idle), unit="%"),
+        Figure(name="processor time of the engine, over painting alone", value=100 * min(work), unit="%"),
+        Figure(name="served", value=pictures / min(served), unit="pictures/s"),
+    ]
+    return figures if engine else [figures[0], figures[1], figures[3]]
+
+
+def _busy(client: httpx.Client) -> float:
+    """Seconds that the engine has spent on batches so far."""
+    lines = client.get("/metrics").text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("redraft_engine_seconds "))
 
 
 def _serve(client: httpx.Client, pictures: int) -> float:
+    """Seconds until all of so many pictures are there."""
     texts = prompts(pictures // PICTURES_OF_A_JOB)
     began = time.perf_counter()
     jobs = [
@@ -115,7 +136,7 @@ def _server(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, float]
     config.write_text(json.dumps({"studio": settings}))
     command = [
         sys.executable, "-m", "redraft.cli.main", "studio", "--port", "0", "--workspace", str(folder / "workspace"),
-        "--config", str(config), "--no-open",
+        "--config", str(config), "--no-open", "--no-worker",
     ]  # fmt: skip
     began = time.perf_counter()
     with log.open("wb") as output:
@@ -144,14 +165,29 @@ def _status(url: str) -> int:
 
 def _memory(pid: int) -> list[Figure]:
     """Idle memory of the web process and of the engine, from /proc; none where there is no such folder."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    if not children.exists():
+    engine = _engine(pid)
+    if not engine:
         return []
-    sizes = {int(child): _resident(int(child)) for child in children.read_text().split()}
     return [
         Figure(name="idle memory of the web process", value=_resident(pid), unit="MB"),
-        Figure(name="idle memory of the engine", value=max(sizes.values()), unit="MB"),
+        Figure(name="idle memory of the engine", value=_resident(engine), unit="MB"),
     ]
+
+
+def _engine(pid: int) -> int:
+    """The engine's process id: the largest child of the web process; 0 where there is no /proc."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    if not children.exists():
+        return 0
+    return max((int(child) for child in children.read_text().split()), key=_resident, default=0)
+
+
+def _processor(pid: int) -> float:
+    """Processor seconds of a process so far."""
+    if not pid:
+        return 0.0
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident(pid: int) -> float:

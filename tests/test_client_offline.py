@@ -256,7 +256,8 @@ def test_a_job_that_failed_says_why(tmp_path: Path) -> None:
 
 
 def test_the_client_needs_no_torch_and_no_database_of_the_server() -> None:
-    code = "import sys, redraft.client; print([name for name in ('torch', 'sqlalchemy', 'fastapi') if name in sys.modules])"
+    heavy = ("torch", "sqlalchemy", "fastapi")
+    code = f"import sys, redraft.client; print([name for name in {heavy} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 

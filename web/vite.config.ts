@@ -43,6 +43,8 @@ export default defineConfig({
     modulePreload: false,
     assetsInlineLimit: 0,
     rollupOptions: {
+      // Svelte's parts do nothing by being loaded; what is not used of them is left out.
+      treeshake: { moduleSideEffects: (id) => !id.includes('/node_modules/svelte/') },
       input: { index: 'index.html', sw: 'src/sw.ts' },
       output: {
         entryFileNames: (chunk) => (chunk.name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js'),

@@ -216,3 +216,22 @@ def test_a_killed_worker_s_job_is_done_by_another(
         found = claim(space, at=111.0, worker="next")
         assert found is not None
         assert space.jobs.finish(found, at=112.0).worker == "next"
+
+
+@pytest.mark.usefixtures("people")
+def test_what_could_be_claimed_is_counted_and_operators_see_everybodys(space: Workspace) -> None:
+    space.jobs.enter(job("j"))
+    space.jobs.enter(job("later", not_before=500.0))
+    space.jobs.enter(job("other", owner="bob", kind="promote"))
+    assert space.jobs.waiting(["improve"], at=10.0, stale_after=100.0) == 1
+    assert space.jobs.waiting(["improve", "promote"], at=500.0, stale_after=100.0) == 3
+    assert space.jobs.waiting(["dance"], at=10.0) == 0
+    assert claim(space, at=10.0) is not None
+    # Claimed and beating: not to be had; silent for longer than that: to be had again.
+    assert space.jobs.waiting(["improve"], at=110.0, stale_after=100.0) == 0
+    assert space.jobs.waiting(["improve"], at=110.5, stale_after=100.0) == 1
+    assert space.jobs.existing(["j", "absent", "other"]) == {"j", "other"}
+    assert space.jobs.get("other", owner=None).owner == "bob"
+    with pytest.raises(UnknownNameError):
+        space.jobs.cancel("other", owner="ann", at=11.0)
+    assert space.jobs.cancel("other", owner=None, at=11.0).state == "cancelled"

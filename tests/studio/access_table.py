@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from redraft.store.rooms import Room
+from redraft.studio.studying import NewPair, StudyPlan, begin, create_study
 from tests.store import studio_rows as rows
 from tests.studio.running_studio import PASSWORD, StudioApp
 
@@ -72,6 +74,17 @@ def _account(_running: StudioApp, owner: str) -> Mapping[str, str]:
     return {"id": owner}
 
 
+def _study(running: StudioApp, owner: str) -> Mapping[str, str]:
+    """A study for invited people, in which this person has a pair."""
+    space, now = running.studio.workspace, running.studio.now()
+    pair = NewPair(prompt="a cat", first=rows.png(1), second=rows.png(2), first_system="a", second_system="b")
+    study = create_study(
+        space, [pair], title="cats", plan=StudyPlan(each=1, repeats=0, accounts=False), owner=None, at=now
+    )
+    begin(running.studio, study, owner)
+    return {"id": study.id}
+
+
 def _report(running: StudioApp, owner: str) -> Mapping[str, str]:
     picture = _picture(running, owner)["id"]
     with running.browser(running.studio.workspace.people.get(owner).name) as browser:
@@ -79,6 +92,18 @@ def _report(running: StudioApp, owner: str) -> Mapping[str, str]:
     return {"id": answer.json()["id"]}
 
 
+def _room(running: StudioApp, owner: str) -> Mapping[str, str]:
+    id = running.studio.new_id()
+    running.studio.workspace.rooms.create(Room(id=id, owner=owner, title="hands", created_at=running.studio.now()))
+    return {"id": id}
+
+
+RUN = {"id": "absent"}
+"""Runs belong to nobody: whoever may read sees them."""
+
+_CHOICES = {
+    "answers": [{"assignment": "a", "question": "appeal", "choice": "left", "created_at": "2026-11-21T10:00:00Z"}]
+}
 ACCESS: Mapping[str, Access] = {
     # accounts
     "GET /api/v1/session": Access(who="all"),
@@ -135,6 +160,7 @@ ACCESS: Mapping[str, Access] = {
     "POST /api/v1/asks/{id}/decline": Access(who="rate", thing=_ask),
     "GET /api/v1/asks/budget": Access(who="rate"),
     "GET /api/v1/asks/log": Access(who="rate"),
+    "GET /api/v1/asks/statistics": Access(who="run", administers=True),
     "POST /api/v1/asks/lease": Access(who="rate", body={"pictures": []}),
     "POST /api/v1/asks/sync": Access(who="rate", body={"lease": "x", "decisions": []}),
     "POST /api/v1/answers": Access(who="rate", body={}),
@@ -151,6 +177,35 @@ ACCESS: Mapping[str, Access] = {
     "GET /api/v1/my-data": Access(who="account"),
     "GET /api/v1/my-data/export": Access(who="account"),
     "POST /api/v1/my-data/erase": Access(who="account", body={"name": "somebody else"}),
+    "GET /api/v1/rooms": Access(who="rate"),
+    "POST /api/v1/rooms": Access(who="rate", body={}),
+    "GET /api/v1/rooms/{id}": Access(who="rate", thing=_room),
+    "POST /api/v1/rooms/{id}/members": Access(who="rate", thing=_room, body={"names": ["ann"]}),
+    "POST /api/v1/rooms/{id}/pictures": Access(who="rate", thing=_room, body={"pictures": []}),
+    "POST /api/v1/rooms/{id}/close": Access(who="rate", thing=_room),
     "PUT /api/v1/gold": Access(who="moderate", body={}),
     "GET /api/v1/gold/{picture}": Access(who="moderate", shared={"picture": "absent"}, administers=True),
+    # runs: everybody sees what the models learnt
+    "POST /api/v1/models/promote": Access(who="run", body={"checkpoint": "absent"}),
+    "POST /api/v1/models/rollback": Access(who="run", body={}),
+    "GET /api/v1/runs": Access(who="read"),
+    "GET /api/v1/runs/options": Access(who="run"),
+    "POST /api/v1/runs": Access(who="run", body={"kind": "nothing"}),
+    "GET /api/v1/runs/{id}": Access(who="read", shared=RUN),
+    "DELETE /api/v1/runs/{id}": Access(who="run", shared=RUN),
+    "GET /api/v1/runs/{id}/report": Access(who="read", shared=RUN),
+    "GET /api/v1/runs/{id}/grid/{place}/{side}.png": Access(who="read", shared={**RUN, "place": "0", "side": "before"}),
+    "GET /api/v1/runs/{id}/events": Access(who="read", shared=RUN),
+    # studies
+    "GET /api/v1/studies": Access(who="study"),
+    "GET /api/v1/studies/all": Access(who="run", administers=True),
+    "POST /api/v1/studies/join": Access(who="all", body={"invitation": "x"}),
+    "GET /api/v1/studies/{id}/next": Access(who="study", thing=_study),
+    "POST /api/v1/studies/{id}/answers": Access(who="study", thing=_study, body=_CHOICES),
+    "GET /api/v1/studies/{id}/pictures/{assignment}/{side}.png": Access(
+        who="all", shared={"id": "absent", "assignment": "absent", "side": "left"}
+    ),
+    "GET /api/v1/studies/{id}/report": Access(who="run", shared={"id": "absent"}),
+    "POST /api/v1/studies/{id}/close": Access(who="run", shared={"id": "absent"}),
+    "POST /api/v1/studies/{id}/invitations": Access(who="run", body={}, shared={"id": "absent"}),
 }

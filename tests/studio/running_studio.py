@@ -71,7 +71,9 @@ class StudioApp:
 
     def browser(self, name: str | None = None, *, address: str = "127.0.0.1") -> TestClient:
         """A new browser with a session of `name`, opened without the slow password; it sends the token for writes."""
-        client = _client(self.app, self.studio.settings, address=address)
+        client = _client(self.app, self.studio.settings, address=address, kind=_Browser)
+        # The event loop of the running app, which this one neither starts nor stops.
+        client.portal = self.client.portal
         if name is not None:
             account = self.studio.workspace.people.find(name)
             assert account is not None, f"nobody is called {name!r}: add them first"
@@ -200,8 +202,20 @@ def _hashed() -> str:
     return hash_password(PASSWORD)
 
 
-def _client(app: FastAPI, settings: StudioSettings, *, address: str = "127.0.0.1") -> TestClient:
-    return TestClient(
+class _Browser(TestClient):
+    """A client of an app that runs already: leaving its block ends no app."""
+
+    def __enter__(self) -> _Browser:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+def _client(
+    app: FastAPI, settings: StudioSettings, *, address: str = "127.0.0.1", kind: type[TestClient] = TestClient
+) -> TestClient:
+    return kind(
         app,
         base_url=_base_url(settings),
         raise_server_exceptions=False,

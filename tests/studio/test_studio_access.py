@@ -126,7 +126,8 @@ def test_a_member_may_what_members_may(running: StudioApp, name: str) -> None:
         answer = send(client, name, access, absent(access, running))
     if access.who in MEMBER:
         assert answer.status_code not in (401, 500), answer.text
-        assert answer.status_code != 403 or answer.json()["error"]["code"] == "token_forged", answer.text
+        # Refused for another reason, such as a token that is none, is past this door.
+        assert answer.status_code != 403 or answer.json()["error"]["code"] not in ("missing_scope", "csrf"), answer.text
     else:
         assert answer.status_code == 403, answer.text
         assert answer.json()["error"]["param"] == access.who

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from benchmarks import ask_decisions
+from benchmarks.subject import QUICK
 from redraft.feedback.asks import AskPolicy, Memory, Moment, Wishes, begun, decide
 from redraft.feedback.local_time import local_day, local_minute
 from redraft.store.asks import AskDecisionEntry
-from redraft.studio.asking import AskView, coin_of, decide_ask
+from redraft.studio.asking import AskView, coin_of, decide_ask, decide_asks, memory_of
 from redraft.studio.housekeeping import sweep
 from redraft.studio.identity.first_admin import LOCAL
 from redraft.studio.identity.people import person_of
@@ -128,6 +131,41 @@ def test_a_picture_much_like_one_asked_about_is_no_new_question(ann: Member) -> 
     assert other.excluded != "duplicate"
 
 
+def test_pictures_of_one_request_are_decided_together_as_one_after_the_other(running: StudioApp) -> None:
+    together, alone = member(running), member(running)
+    for person in (together, alone):
+        for _ in range(4):
+            decided(person, confidence=0.9)
+    paintings = paint(running.studio, together.id, count=8, confidence=0.0, embedding=[1.0, 0.0])
+    request = running.studio.workspace.requests.get(paintings[0].request, owner=together.id)
+    views = decide_asks(
+        running.studio, together.person, [(painting, 0.0) for painting in paintings], request=request, session="login"
+    )  # fmt: skip
+    entries = {entry.subject: entry for entry in running.studio.workspace.asks.of_person(together.id, limit=8)}
+    # All are alike: one is asked about, and the others are no new question from then on.
+    assert sum(view is not None for view in views) <= 1
+    first = next((place for place, view in enumerate(views) if view is not None), 8)
+    assert {entries[painting.id].excluded for painting in paintings[first + 1 :]} <= {"duplicate"}
+    assert {entries[painting.id].excluded for painting in paintings[: first + 1]} == {""}
+    assert [view is not None for view in views] == [entries[painting.id].outcome == "shown" for painting in paintings]
+    # Of pictures that are not alike the outcome is that of single decisions: the same chain of thresholds.
+    others = paint(running.studio, alone.id, count=5, confidence=0.3)
+    request = running.studio.workspace.requests.get(others[0].request, owner=alone.id)
+    before = running.studio.workspace.asks.state(alone.id)
+    decide_asks(
+        running.studio, alone.person, [(painting, None) for painting in others], request=request, session="login"
+    )
+    memory = memory_of(before)
+    for painting in others:
+        entry = next(e for e in running.studio.workspace.asks.of_person(alone.id) if e.subject == painting.id)
+        moment = Moment(
+            confidence=0.3, day=entry.day, minute=local_minute(entry.created_at, "UTC"), session=entry.session
+        )
+        coin = coin_of(running.studio, alone.id, painting.id)
+        memory, made = decide(running.studio.settings.asks, Wishes(), memory=memory, moment=moment, coin=coin)
+        assert (entry.threshold, entry.probability) == (made.threshold, made.probability)
+
+
 @pytest.mark.parametrize(
     ("adult", "trained", "unsafe", "reviews"),
     [(True, True, True, True), (False, True, True, False), (True, False, True, False), (True, True, False, False)],
@@ -183,6 +221,28 @@ def test_a_second_pass_is_remembered(ann: Member) -> None:
     decide_ask(ann.studio, ann.person, painting.id, first_confidence=0.1)
     entry = ann.studio.workspace.asks.of_person(ann.id, limit=1)[0]
     assert (entry.first_confidence, entry.confidence) == (0.1, 0.8)
+
+
+def test_how_asking_goes_is_counted_for_operators(tmp_path: Path) -> None:
+    with rating_studio(tmp_path, asks={"daily_budget": 6, "session_cap": 50}) as running:
+        ann, operator = member(running), member(running, roles=("operator",))
+        for number in range(30):
+            (painting,) = paint(running.studio, ann.id, confidence=number / 30)
+            decide_ask(running.studio, ann.person, painting.id, first_confidence=0.0 if number % 2 else None)
+        assert ann.client.get("/api/v1/asks/statistics").status_code == 403
+        found = operator.client.get("/api/v1/asks/statistics").json()
+        entries = running.studio.workspace.asks.of_person(ann.id, limit=50)
+        eligible = [entry for entry in entries if not entry.excluded]
+        assert (found["decisions"], found["eligible"]) == (30, len(eligible))
+        assert found["excluded"] == Counter(entry.excluded for entry in entries if entry.excluded)
+        assert 0 < found["asked"] == sum(entry.outcome == "shown" for entry in eligible)
+        assert found["expected"] == pytest.approx(sum(entry.probability for entry in eligible))
+        saved = [
+            entry for entry in entries
+            if entry.first_confidence == 0.0 < entry.threshold <= entry.confidence and entry.shown_at is None
+        ]  # fmt: skip
+        assert found["saved"] == len(saved) > 0
+        assert found["outcomes"]["shown"] == found["asked"]
 
 
 def test_an_ask_waits_and_shows_nothing_that_could_sway(running: StudioApp, ann: Member) -> None:
@@ -379,6 +439,16 @@ def test_a_picture_is_leased_to_its_owner_before_it_was_decided_about(running: S
 def test_a_new_person_starts_at_everybodys_quantile(running: StudioApp, ann: Member) -> None:
     _, entry = decided(ann)
     assert entry.threshold == begun(running.studio.settings.asks, Wishes()).threshold
+
+
+def test_the_benchmark_of_decisions_gives_its_figures() -> None:
+    found = ask_decisions.measure(amount=QUICK)
+    assert [figure.name for figure in found.figures] == [
+        "the rule, p99", "decided and stored, p99", "decided and stored, median",
+        "ten of a request together, each, median", "one row committed, p99",
+        "one row committed, median",
+    ]  # fmt: skip
+    assert all(figure.value > 0 for figure in found.figures)
 
 
 def test_an_open_studio_asks_its_one_person_again_in_a_new_session(tmp_path: Path) -> None:

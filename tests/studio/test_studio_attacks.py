@@ -15,6 +15,7 @@ import httpx
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
+from redraft.studio.pages import page_files
 from redraft.studio.telemetry import LOG, LineFormatter
 from tests.studio.running_studio import PASSWORD, Clock, StudioApp, accounts_app, start_studio, studio_app
 
@@ -490,6 +491,22 @@ def test_names_that_look_alike_count_as_one(running: StudioApp) -> None:
     with running.browser("ada") as ada:
         for name in ("ANN", "ann ", "\uff41\uff4e\uff4e"):
             assert ada.post("/api/v1/users", json={"name": name}).status_code == 400, name
+
+
+def test_the_page_needs_nothing_that_its_policy_forbids(running: StudioApp) -> None:
+    """No script, style or handler stands in the page itself, and every file of it is served as what it is."""
+    found = page_files()
+    page = found["/"].data.decode()
+    assert re.search(r"<script[^>]* src=", page)
+    assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son[a-z]+=|javascript:", page)
+    with running.browser() as browser:
+        for path, file in found.items():
+            answer = browser.get(path)
+            assert (answer.status_code, answer.content) == (200, file.data), path
+            assert answer.headers["content-type"].split(";")[0] == file.kind.split(";")[0]
+            assert answer.headers["content-security-policy"]
+            assert browser.get(path, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+            assert ("immutable" in answer.headers["cache-control"]) == path.startswith("/assets/")
 
 
 def test_metrics_have_no_label_that_a_client_wrote(running: StudioApp) -> None:

@@ -28,13 +28,19 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioApp]:
 def ann(running: StudioApp) -> Member:
     """A person with something in every table that rating fills."""
     ann = member(running)
-    for painting in paint(running.studio, ann.id, count=4, prompt=CANARY, embedding=[1.0, 0.0], confidence=0.0):
+    words = said(ann)
+    for painting in paint(running.studio, ann.id, count=4, prompt=words, embedding=[1.0, 0.0], confidence=0.0):
         decide_ask(running.studio, ann.person, painting.id)
-        sent = answer(painting.id, payload={"semantics": 3, "text": CANARY})
+        sent = answer(painting.id, payload={"semantics": 3, "text": words})
         assert ann.client.post("/api/v1/answers", json=sent).status_code == 201
     ann.client.get("/api/v1/duels/next")
-    ann.client.post(f"/api/v1/gallery/{painting.id}/report", json={"text": CANARY})
+    ann.client.post(f"/api/v1/gallery/{painting.id}/report", json={"text": words})
     return ann
+
+
+def said(person: Member) -> str:
+    """Words that only this person ever said."""
+    return f"{CANARY} {person.name}!"
 
 
 def archive(person: Member) -> zipfile.ZipFile:
@@ -54,7 +60,7 @@ def test_the_export_holds_every_row_and_picture_and_no_secret(running: StudioApp
     assert file.testzip() is None
     for table in ("answers", "ask_decisions", "gallery", "points", "requests", "duels", "reports", "embeddings"):
         assert len(rows(file, table)) == counts[table] > 0, table
-    assert {row["payload"]["text"] for row in rows(file, "answers")} == {CANARY}
+    assert {row["payload"]["text"] for row in rows(file, "answers")} == {said(ann)}
     for row in rows(file, "gallery"):
         assert file.read(f"pictures/{row['id']}.png") == running.studio.workspace.pictures.read(row["picture"])
     words = b"".join(file.read(name) for name in file.namelist())
@@ -74,9 +80,10 @@ def test_erasing_reaches_pictures_answers_embeddings_points_and_the_next_trainin
 ) -> None:
     space = running.studio.workspace
     pictures = [row["picture"] for row in rows(archive(ann), "gallery")]
-    run = space.runs.create(config="{}", kind="improve", at=1.0)
+    run = space.runs.create("improve-7", kind="improve", config="{}", at=1.0)
     space.answers.note_training(run.name, [ann.id])
     assert any(row.answer.user == ann.id for row in space.answers.evidence(limit=10_000))
+    assert said(ann).encode() in _bytes_of(running)
     refused = ann.client.post("/api/v1/my-data/erase", json={"name": "somebody else"})
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "name")
     receipt = ann.client.post("/api/v1/my-data/erase", json={"name": ann.name}).json()
@@ -91,8 +98,7 @@ def test_erasing_reaches_pictures_answers_embeddings_points_and_the_next_trainin
     left = [path.name for path in Path(space.folder, "images").rglob("*") if path.is_file()]
     assert not [name for name in left if any(picture in name for picture in pictures)]
     # Her words are nowhere in the database, whatever table they were in.
-    space.database.close()
-    assert CANARY.encode() not in _bytes_of(running)
+    assert said(ann).encode() not in _bytes_of(running)
 
 
 def _bytes_of(running: StudioApp) -> bytes:

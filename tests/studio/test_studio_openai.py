@@ -146,7 +146,9 @@ def test_a_stream_of_several_pictures_completes_each(client: openai.OpenAI) -> N
     [
         ({"prompt": ""}, "prompt"),
         ({"prompt": "x" * 4001}, "prompt"),
+        ({"prompt": "a\0b"}, "prompt"),
         ({"n": 11}, "n"),
+        ({"n": 10**400}, "n"),
         ({"n": 0}, "n"),
         ({"size": "1024x1024"}, "size"),
         ({"quality": "splendid"}, "quality"),
@@ -159,6 +161,7 @@ def test_a_stream_of_several_pictures_completes_each(client: openai.OpenAI) -> N
         ({"extra_body": {"x_redraft": {"guidance": 99}}}, "guidance"),
         ({"extra_body": {"x_redraft": {"seed": -1}}}, "seed"),
         ({"extra_body": {"x_redraft": {"sede": 1}}}, "x_redraft.sede"),
+        ({"extra_body": {"x_redraft": {"guidance": 0.5}}}, "guidance"),
         ({"extra_body": {"x_redraft": {"again_of": "nothing"}}}, None),
     ],
 )
@@ -168,6 +171,15 @@ def test_wrong_values_name_themselves(client: openai.OpenAI, wrong: dict[str, An
         client.images.generate(**{"prompt": "a red star", **wrong})
     assert error.value.param == param
     assert error.value.type in ("invalid_request_error", "not_found_error")
+
+
+@pytest.mark.parametrize(
+    "body", ['{"prompt": "\\ud800"}', '{"prompt": "a", "model": "\\udc00"}', '{"prompt": NaN}', "[]"]
+)
+def test_bodies_that_no_client_sends(painting: PaintingStudio, body: str) -> None:
+    with painting.client("ann") as ann:
+        answer = ann.post("/v1/images/generations", content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 400, answer.text
 
 
 def test_what_older_and_careless_clients_send_is_taken(client: openai.OpenAI) -> None:

@@ -191,7 +191,12 @@ def test_rating_sessions_show_good_pictures_too_and_each_once(running: StudioApp
     assert ann.client.get("/api/v1/asks/budget").json()["asked_today"] == 0
 
 
-def test_unsafe_pictures_of_consenting_people_go_to_reviewers_as_they_are(running: StudioApp, ann: Member) -> None:
+def test_unsafe_pictures_of_consenting_people_go_to_reviewers_as_they_are(tmp_path: Path) -> None:
+    with rating_studio(tmp_path) as running:
+        _reviewed(running, member(running))
+
+
+def _reviewed(running: StudioApp, ann: Member) -> None:
     (painting,) = paint(running.studio, ann.id, unsafe=True, blurred=True, safety="blurred")
     ordinary, reviewer = member(running), member(running)
     make_reviewer(running.studio, reviewer.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,16 @@ import pytest
 from redraft.core.errors import ConfigError
 from redraft.studio.app import create_app
 from redraft.studio.identity.sessions import hashed
-from tests.studio.running_studio import PASSWORD, Clock, StudioApp, accounts_app, log_in, settings_of, studio_app
+from tests.studio.running_studio import (
+    PASSWORD,
+    Clock,
+    StudioApp,
+    accounts_app,
+    log_in,
+    settings_of,
+    start_studio,
+    studio_app,
+)
 
 DAY = 86_400.0
 
@@ -277,6 +287,7 @@ def test_nobody_gives_a_key_more_than_they_have(running: StudioApp) -> None:
 def test_a_key_ends_when_it_expires_and_when_it_is_revoked(running: StudioApp, clock: Clock) -> None:
     with running.browser("ann") as ann:
         lasting = ann.post("/api/v1/keys", json={"name": "a", "scopes": ["read"]}).json()
+        clock.forward(1)
         passing = ann.post("/api/v1/keys", json={"name": "b", "scopes": ["read"], "expires_in_days": 1}).json()
         assert lasting["secret"].startswith(lasting["prefix"])
         listed = ann.get("/api/v1/keys").json()["data"]
@@ -355,6 +366,19 @@ def test_attempts_are_counted_for_the_address_behind_the_proxy(tmp_path: Path) -
             elsewhere = {"X-Forwarded-For": "203.0.113.10"}
             answer = client.post("/api/v1/login", json={"name": "ann", "password": PASSWORD}, headers=elsewhere)
             assert answer.status_code == 200
+
+
+def test_the_server_prints_the_link_of_the_first_administrator_once(tmp_path: Path) -> None:
+    """The token stands behind the #, so that no server and no proxy on the way logs it."""
+    with start_studio(tmp_path, paint=False, authentication="accounts") as server:
+        (link,) = re.findall(rf"{server.url}/#/setup\?token=\S+", server.log.read_text())
+        token = link.partition("token=")[2]
+        body = {"token": token, "name": "ada", "password": PASSWORD}
+        assert server.client.post("/api/v1/setup", json=body).status_code == 201
+        assert server.client.get("/api/v1/me").json()["roles"] == ["admin"]
+        assert server.log.read_text().count(token) == 1
+    with start_studio(tmp_path, paint=False, authentication="accounts") as server:
+        assert "setup?token=" not in server.log.read_text().rpartition(token)[2]
 
 
 # --- where it may listen ---------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,6 @@ from redraft.cli.options import DEFAULT_WORKSPACE, parse_rewards, print_json, re
 from redraft.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from redraft.core.records import Prompt
     from redraft.loop.config import RunConfig
 
 Method = Annotated[str | None, typer.Option("--method", help="nft, sft, draft, or a preset such as draft-1, draft-lv.")]
@@ -159,57 +157,46 @@ def run_cycle(
     config: RunConfig | None, *, kind: str, workspace: Path, run: str | None, as_json: bool, began: float
 ) -> dict[str, Any]:
     """Run (or, with config None, resume) a cycle in a workspace; draws progress and returns the JSON summary."""
-    from redraft.cli.factory import PluginFactory
-    from redraft.cli.results import show, summarise, write_page
+    from redraft.cli.performing import perform
+    from redraft.cli.results import show
     from redraft.cli.screen import ERRORS, Screen
     from redraft.loop.choices import ANSWERS, read_choices
-    from redraft.loop.cycle import Cycle
-    from redraft.loop.lifecycle import begin_run, finish_run, held_lease, next_run
+    from redraft.loop.lifecycle import begin_run, held_lease, next_run
+    from redraft.loop.recording import Recorded
     from redraft.store.workspace import Workspace
 
     if config is not None:
-        _check(config)
+        check_config(config)
     with Workspace.open(workspace) as space:
         if config is not None and config.pairs == ANSWERS:
             read_choices(ANSWERS, workspace=space)
         name = next_run(space, resume=config is None, kind=kind, run=run)
-        with held_lease(space, name, clock=time.time):
+        with held_lease(space, name, clock=time.time) as still_ours:
             entry, resolved = begin_run(space, name, config=config, kind=kind, clock=time.time)
-            factory = PluginFactory(device=resolved.device, methods=resolved.methods, scorers=resolved.scorers)
-            with Screen(quiet=as_json) as screen, finish_run(space, entry.name, clock=time.time) as finished:
-                outcome = Cycle(
-                    config=resolved, factory=factory, workspace=space, run=entry.name, clock=time.time,
-                    observer=screen, prompts=_texts(resolved),
-                ).work()  # fmt: skip
-                seconds = time.monotonic() - began
-                summary = summarise(outcome, config=resolved, seconds=seconds)
-                page = write_page(space, outcome, config=resolved, seconds=seconds)
-                finished(json.dumps(summary))
+            with (
+                Screen(quiet=as_json) as screen,
+                Recorded(screen, workspace=space, run=entry.name, check=still_ours) as observer,
+            ):
+                done = perform(space, entry, resolved, observer=observer, began=began)
         if not as_json:
-            show(outcome, seconds=seconds, page=page, console=ERRORS)
-    return {**summary, "report": str(page)}
+            show(done.outcome, seconds=done.seconds, page=done.page, console=ERRORS)
+    return {**done.summary, "report": str(done.page)}
 
 
-def _check(config: RunConfig) -> None:
+def check_config(config: RunConfig) -> None:
     """Raise UsageError for what cannot be, before a run is made that `--resume` would find: a method, prompts, pairs or
     a selection that the method does not take."""
     from redraft.cli.factory import PluginFactory
+    from redraft.cli.performing import prompts_of
     from redraft.loop.choices import ANSWERS, read_choices
     from redraft.loop.pairs import require_takes_pairs
     from redraft.loop.selection import require_selectable
 
     plugin = PluginFactory().method_plugin(config.method)
-    _texts(config)
+    prompts_of(config)
     if config.selection is not None:
         require_selectable(plugin, name=config.method)
     if config.pairs is not None:
         require_takes_pairs(plugin, name=config.method)
         if config.pairs != ANSWERS:
             read_choices(config.pairs, workspace=None)
-
-
-def _texts(config: RunConfig) -> tuple[Prompt, ...] | None:
-    """The user's own prompts; None for the picture world."""
-    from redraft.prompts.corpora import read_prompts
-
-    return None if config.prompts is None else read_prompts(Path(config.prompts))

@@ -16,12 +16,15 @@ from redraft.cli import (
     improve,
     keys,
     models,
+    operations,
     prompts,
     reproduce,
     reward,
     runs,
     studio,
+    study,
     users,
+    worker,
 )
 from redraft.core.errors import RedraftError
 
@@ -40,13 +43,19 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(examine.compare)
 app.command("reproduce")(reproduce.reproduce)
 app.command("studio")(studio.studio)
+app.command("worker")(worker.worker)
 app.command("doctor")(doctor.doctor)
+app.command("backup")(operations.back_up)
+app.command("restore")(operations.restore)
+app.command("gc")(operations.collect_garbage)
 app.add_typer(models.app, name="models")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(reward.app, name="reward")
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(runs.app, name="runs")
+app.add_typer(study.app, name="study")
 app.add_typer(users.app, name="users")
+app.add_typer(operations.database, name="db")
 app.add_typer(keys.app, name="keys")
 
 

@@ -33,14 +33,16 @@ def summarise(outcome: Outcome, *, config: RunConfig, seconds: float) -> dict[st
     }
 
 
-def write_page(workspace: Workspace, outcome: Outcome, *, config: RunConfig, seconds: float) -> Path:
-    """Write the HTML page into the run's folder and return its path."""
+def write_page(
+    workspace: Workspace, outcome: Outcome, *, config: RunConfig, seconds: float, command: str | None = None
+) -> Path:
+    """Write the HTML page into the run's folder and return its path. command: None: the one of this process."""
     page = render(
         outcome.report,
         verdict=outcome.verdict,
         grid=_grid(outcome),
         curve=[_point(probe) for probe in outcome.rounds[-1].history],
-        facts=_facts(outcome, config=config, seconds=seconds),
+        facts=_facts(outcome, config=config, seconds=seconds, command=command),
     )
     path = workspace.folder / "runs" / outcome.run / "report.html"
     write_file(path, page.encode())
@@ -61,7 +63,31 @@ def show(outcome: Outcome, *, seconds: float, page: Path, console: Console) -> N
     console.print(f"run {outcome.run} took {seconds:.0f} s; report: {page}", soft_wrap=True)
 
 
-def _facts(outcome: Outcome, *, config: RunConfig, seconds: float) -> RunFacts:
+def write_pictures(workspace: Workspace, outcome: Outcome) -> None:
+    """Keep what the studio shows of a run: the page's grid as pictures, and the prompts of the examination."""
+    cells = _grid(outcome)
+    for place, cell in enumerate(cells):
+        for side, pixels in (("before", cell.before), ("after", cell.after)):
+            workspace.stage_files.save(outcome.run, f"grid/{place}-{side}.png", png_of(pixels))
+    texts = {
+        "grid": [cell.prompt for cell in cells], "prompts": [prompt.text for prompt in outcome.paper.prompts]
+    }  # fmt: skip
+    # Last: whoever finds this file finds the pictures.
+    workspace.stage_files.save(outcome.run, "examined.json", json.dumps(texts).encode())
+
+
+def png_of(pixels: Any) -> bytes:
+    """The PNG of a picture H,W,3 uint8, with nothing but its pixels."""
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _facts(outcome: Outcome, *, config: RunConfig, seconds: float, command: str | None = None) -> RunFacts:
     import torch
 
     return RunFacts(
@@ -74,7 +100,7 @@ def _facts(outcome: Outcome, *, config: RunConfig, seconds: float) -> RunFacts:
         hardware=f"{platform.machine()}, {torch.get_num_threads()} CPU threads"
         if config.device == "cpu"
         else torch.cuda.get_device_name(),
-        command=shlex.join(["redraft", *sys.argv[1:]]),
+        command=shlex.join(["redraft", *sys.argv[1:]]) if command is None else command,
         config=json.dumps(config.model_dump(mode="json"), indent=2),
         stopped_by=outcome.stopped_by,
         rounds=tuple(_round(number, done) for number, done in enumerate(outcome.rounds, 1)),

@@ -26,6 +26,9 @@ Threads = Annotated[int | None, typer.Option("--threads", min=0, help="Threads o
 Open = Annotated[
     bool | None, typer.Option("--open/--no-open", help="Open the page in a browser (default: in a terminal).")
 ]
+Worker = Annotated[
+    bool, typer.Option("--worker/--no-worker", help="Carry out trainings and promotions that the page orders.")
+]
 
 
 def studio(
@@ -39,6 +42,7 @@ def studio(
     public_url: PublicUrl = None,
     config: options.Config = None,
     open_page: Open = None,
+    worker: Worker = True,
 ) -> None:
     """Serve pictures, ask about them, show what was learnt. Ctrl-C ends it.
 
@@ -46,7 +50,9 @@ def studio(
 
     Example: redraft studio --port 8188
     """
+    from redraft.cli.worker import running_worker
     from redraft.core.config import build
+    from redraft.models.folder import class_name, is_hub_id
     from redraft.studio.server import serve
     from redraft.studio.settings import StudioSettings
 
@@ -57,6 +63,8 @@ def studio(
     values["engine"] = dict(values.get("engine", {}))
     _lay_over(values["engine"], engine)
     settings = build(StudioSettings, values, source="[studio]" if config is None else f"[studio] of {str(config)!r}")
+    if not is_hub_id(settings.engine.model):
+        class_name(settings.engine.model)  # a folder that is not there is told now, not by the engine later
 
     def announce(url: str) -> None:
         typer.echo(f"redraft studio at {url}  (workspace {workspace}; Ctrl-C ends it)")
@@ -64,8 +72,11 @@ def studio(
             # A browser that waits for the page must not keep the server from answering it.
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
+    works = (
+        running_worker(settings.workspace, database_url=settings.database_url) if worker else contextlib.nullcontext()
+    )
     # The server has ended in order when this arrives.
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), works:
         serve(settings, announce=announce)
 
 

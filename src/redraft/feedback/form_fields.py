@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from reprlib import repr as shown
 from typing import Any, ClassVar
 
 from redraft.core.errors import UsageError
@@ -39,8 +40,8 @@ class Scale:
         # bool is an int to Python, but True on a scale is a mistake of the sender.
         if isinstance(value, bool) or not isinstance(value, int) or not self.least <= value <= self.most:
             raise UsageError(
-                f"{self.name} = {value!r}: it takes whole numbers from {self.least} to {self.most}; leave out what was "
-                "not answered"
+                f"{self.name} = {shown(value)}: it takes whole numbers from {self.least} to {self.most}; leave out "
+                "what was not answered"
             )
         return value
 
@@ -59,7 +60,7 @@ class Choice:
         """The value, or UsageError."""
         known = [option.value for option in self.options]
         if not isinstance(value, str) or value not in known:
-            raise UsageError(f"{self.name} = {value!r}: choose one of {', '.join(known)}")
+            raise UsageError(f"{self.name} = {shown(value)}: choose one of {', '.join(known)}")
         return value
 
 
@@ -79,8 +80,8 @@ class Several:
         strange = not isinstance(value, list) or not value or any(item not in known for item in value)
         if strange or len(set(value)) < len(value):
             raise UsageError(
-                f"{self.name} = {value!r}: give a list of one or more of {', '.join(known)}, each once; leave it out "
-                "to say nothing"
+                f"{self.name} = {shown(value)}: give a list of one or more of {', '.join(known)}, each once; leave "
+                "it out to say nothing"
             )
         return [item for item in known if item in value]
 
@@ -97,7 +98,7 @@ class Flag:
     def check(self, value: Any) -> bool:
         """The value, or UsageError."""
         if not isinstance(value, bool):
-            raise UsageError(f"{self.name} = {value!r}: it takes true or false")
+            raise UsageError(f"{self.name} = {shown(value)}: it takes true or false")
         return value
 
 
@@ -114,7 +115,7 @@ class Text:
     def check(self, value: Any) -> str:
         """The words without blanks around them, or UsageError."""
         if not isinstance(value, str) or not value.strip() or len(value) > self.most:
-            said = f"{len(value):,} characters" if isinstance(value, str) else repr(value)
+            said = f"{len(value):,} characters" if isinstance(value, str) else shown(value)
             raise UsageError(
                 f"{self.name} with {said}: it takes a text of 1 to {self.most:,} characters; shorten or omit it"
             )
@@ -135,14 +136,14 @@ class Order:
     def check(self, value: Any) -> dict[str, int]:
         """The places by the name of the thing, or UsageError. Whether the right things are ranked is seen elsewhere."""
         if not isinstance(value, Mapping) or not self.least <= len(value) <= self.most:
-            size = len(value) if isinstance(value, Mapping) else repr(value)
+            size = len(value) if isinstance(value, Mapping) else shown(value)
             raise UsageError(f"{self.name} of {size}: give the places of {self.least} to {self.most} pictures by id")
         places = list(value.values())
         whole = all(isinstance(place, int) and not isinstance(place, bool) for place in places)
         if not whole or min(places) != 1 or max(places) > len(places):
             raise UsageError(
-                f"{self.name} = {places}: places are whole numbers, the best picture has 1, equal ones are ties, and "
-                f"none is beyond {len(places)}"
+                f"{self.name} = {shown(places)}: places are whole numbers, the best picture has 1, equal ones are "
+                f"ties, and none is beyond {len(places)}"
             )
         return {str(name): place for name, place in value.items()}
 

@@ -158,7 +158,7 @@ def check_payload(form: Form, payload: Mapping[str, Any]) -> Checked:
     fields = {field.name: field for field in (*form.fields, *later)}
     for name in given:
         if name not in fields:
-            raise unknown_name(f"field of the form {form.name!r}", str(name), fields)
+            raise unknown_name(f"field of the form {form.name!r}", str(name)[:64], fields)
     missing = [field.name for field in form.fields if field.required and field.name not in given]
     if missing:
         raise UsageError(f"{missing[0]} is missing: the form {form.name!r} needs it; send it with the answer")
@@ -182,7 +182,7 @@ def _mark(form: Form, kept: Mapping[str, Any]) -> float | None:
         return None
     if form.mark == "mean":
         values = [kept[field.name] for field in form.fields if isinstance(field, Scale) and field.name in kept]
-        return sum(values) / len(values)
+        return float(sum(values) / len(values))
     return float(kept[form.mark])
 
 

@@ -112,11 +112,11 @@ def agreement_of(overlap: Overlap) -> float | None:
     if overlap.form == "sliders":
         shared = [name for name in FACETS if name in mine and name in other]
         gaps = [abs(mine[name] - other[name]) / _SLIDER_RANGE for name in shared]
-        return 1 - sum(gaps) / len(gaps) if gaps else None
+        return float(1 - sum(gaps) / len(gaps)) if gaps else None
     if overlap.form == "thumbs":
         return float(mine["up"] == other["up"])
     if overlap.form == "stars":
-        return 1 - abs(mine["stars"] - other["stars"]) / 4
+        return float(1 - abs(mine["stars"] - other["stars"]) / 4)
     if overlap.form == "rank":
         return _order_agreement(mine["ranks"], other["ranks"])
     return None

@@ -24,6 +24,21 @@ AskOutcome = Literal["excluded", "suppressed", "shown", "dismissed", "expired", 
 
 
 @dataclass(frozen=True, kw_only=True)
+class DecisionCount:
+    """Decisions of one kind: how many, how many asks were to be expected, and how many asks a second pass saved.
+
+    excluded, outcome: as in an entry. saved: the first picture was below the threshold, the better one was not, and
+    nobody was asked.
+    """
+
+    excluded: str
+    outcome: AskOutcome
+    decisions: int
+    expected: float
+    saved: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class AskState:
     """What the ask rule remembers of a person.
 
@@ -168,6 +183,25 @@ class Asks:
         query = query.where(AskDecisionRow.created_at >= since, AskDecisionRow.shown_at.is_not(None))
         with self._database.reading() as connection:
             return tuple(connection.scalars(query.order_by(AskDecisionRow.created_at.desc()).limit(most)))
+
+    def counts(self, *, since: float) -> tuple[DecisionCount, ...]:
+        """Everybody's decisions since then, counted by exclusion and outcome."""
+        below = AskDecisionRow.first_confidence < AskDecisionRow.threshold
+        saved = sa.and_(below, AskDecisionRow.confidence >= AskDecisionRow.threshold, AskDecisionRow.shown_at.is_(None))
+        kind = (AskDecisionRow.excluded, AskDecisionRow.outcome)
+        sums = (sa.func.count(), sa.func.sum(AskDecisionRow.probability), sa.func.sum(sa.case((saved, 1), else_=0)))
+        query = sa.select(*kind, *sums).where(AskDecisionRow.created_at >= since).group_by(*kind).order_by(*kind)
+        with self._database.reading() as connection:
+            return tuple(
+                DecisionCount(
+                    excluded=row[0],
+                    outcome=cast(AskOutcome, row[1]),
+                    decisions=row[2],
+                    expected=row[3],
+                    saved=int(row[4]),
+                )
+                for row in connection.execute(query)
+            )
 
     def log(
         self, *, after: tuple[float, str] = (float("-inf"), ""), until: float | None = None, limit: int = 1000

@@ -82,6 +82,11 @@ class Database:
         ):
             yield connection
 
+    def revision(self) -> str | None:
+        """The schema that the database has; None for an empty one."""
+        with self.reading() as connection:
+            return _revision(connection)
+
     def migrate(self) -> None:
         """Bring the schema to `REVISION`. Raises UsageError when a newer Redraft has made it."""
         with self.reading() as connection:

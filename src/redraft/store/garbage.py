@@ -18,16 +18,19 @@ _BLOB = re.compile(r"[0-9a-f]{64}\.[a-z]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Garbage:
-    """What a collection removed: paths and their bytes in all."""
+    """What a collection removed, or would: paths and their bytes in all."""
 
     files: tuple[Path, ...]
     bytes: int
 
 
-def collect(database: Database, *, checkpoints: Path, pictures: Path, runs: Path, before: float) -> Garbage:
+def collect(
+    database: Database, *, checkpoints: Path, pictures: Path, runs: Path, before: float, remove: bool = True
+) -> Garbage:
     """Remove blobs without a row and half-written files, if they were last written before the time `before`.
 
-    `before` spares what other processes are writing now: a time an hour ago is safe. Raises StorageError.
+    With `remove` False they are only found. `before` spares what other processes are writing now: a time an hour ago is
+    safe. Raises StorageError.
     """
     # Inside a writing transaction no row can appear between the look and the removal.
     with database.writing() as connection:
@@ -37,7 +40,7 @@ def collect(database: Database, *, checkpoints: Path, pictures: Path, runs: Path
         found = [path for path in (*blobs, *_old(runs, before)) if path.name.endswith(PARTIAL_SUFFIX)]
         # Only what has the name of a blob: another file here is somebody's own.
         found += [path for path in blobs if _BLOB.fullmatch(path.name) and path.stem not in kept]
-        size = sum(_remove(path) for path in found)
+        size = sum(_remove(path) if remove else path.stat().st_size for path in found)
     return Garbage(files=tuple(found), bytes=size)
 
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from redraft.core.errors import BusyError, UnknownNameError
 from redraft.store.database import Database
 from redraft.store.schema_work import JobRow
-from redraft.store.upsert import insert
+from redraft.store.upsert import insert, scalars_in
 
 JobState = Literal["queued", "running", "finished", "failed", "cancelled"]
 
@@ -175,6 +175,11 @@ class Jobs:
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(*(column.desc() for column in order)).limit(limit))
             return tuple(_record(row) for row in rows)
+
+    def existing(self, ids: Sequence[str]) -> frozenset[str]:
+        """Which of these ids are jobs."""
+        with self._database.reading() as connection:
+            return frozenset(scalars_in(connection, sa.select(JobRow.id), JobRow.id, ids))
 
     def _as_holder(self, job: Job, values: Mapping[str, Any]) -> Job:
         held = (JobRow.id == job.id, JobRow.lease == job.lease, JobRow.state == "running")

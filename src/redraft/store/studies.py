@@ -90,6 +90,16 @@ class StudyResult:
     received_at: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Participation:
+    """How many pairs a person was given in a study, and to how many all questions were answered."""
+
+    study: str
+    user: str
+    given: int
+    answered: int
+
+
 Assign = Callable[[Mapping[str, int], int], Sequence[StudyAssignment]]
 """From how often each pair not yet given to the participant was given to others, and the next place, to assignments."""
 
@@ -170,6 +180,34 @@ class Studies:
             done = scalars_in(connection, sa.select(StudyAnswerRow.question), StudyAnswerRow.assignment, [row.id])
         left = tuple(question for question in study.questions if question not in done)
         return StudyAssignment(**row._asdict()), StudyPair(**pair._asdict()), left
+
+    def assignment(self, id: str) -> tuple[StudyAssignment, StudyPair]:
+        """An assignment with its pair, whoever has it. Raises UnknownNameError."""
+        with self._database.reading() as connection:
+            query = sa.select(StudyAssignmentRow.__table__).where(StudyAssignmentRow.id == id)
+            row = connection.execute(query).one_or_none()
+            if row is None:
+                raise UnknownNameError(f"assignment {id!r} does not exist")
+            pair = connection.execute(sa.select(StudyPairRow.__table__).where(StudyPairRow.id == row.pair)).one()
+        return StudyAssignment(**row._asdict()), StudyPair(**pair._asdict())
+
+    def taken_part(self, *, user: str | None = None, study: str | None = None) -> tuple[Participation, ...]:
+        """How far participants are, by study and user: one person's studies, one study's people, or all."""
+        answers = sa.func.count(StudyAnswerRow.question)
+        of = (StudyAssignmentRow.study, StudyAssignmentRow.user)
+        query = sa.select(*of, answers, StudyRow.questions).join(StudyRow, StudyRow.id == StudyAssignmentRow.study)
+        query = query.outerjoin(StudyAnswerRow, StudyAnswerRow.assignment == StudyAssignmentRow.id)
+        for column, value in zip(of, (study, user), strict=True):
+            query = query if value is None else query.where(column == value)
+        found: dict[tuple[str, str], list[bool]] = {}
+        with self._database.reading() as connection:
+            # Grouped by the key of the study, whose questions depend on it; PostgreSQL compares no JSON.
+            for row in connection.execute(query.group_by(*of, StudyAssignmentRow.id, StudyRow.id).order_by(*of)):
+                found.setdefault((row[0], row[1]), []).append(row[2] >= len(row[3]))
+        return tuple(
+            Participation(study=study, user=user, given=len(done), answered=sum(done))
+            for (study, user), done in found.items()
+        )
 
     def answer(self, answer: StudyAnswer, *, user: str) -> bool:
         """Keep a participant's choice; False when it was made before: the first one stays, however often it is sent.

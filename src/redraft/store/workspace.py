@@ -121,13 +121,14 @@ class Workspace:
             erasure=Erasure(database, pictures),
         )
 
-    def gc(self, *, before: float) -> garbage.Garbage:
-        """Remove blobs that no checkpoint or picture refers to, and half-written files, older than `before`.
+    def gc(self, *, before: float, remove: bool = True) -> garbage.Garbage:
+        """Remove (or only find) blobs that no checkpoint or picture refers to, and half-written files, older than
+        `before`.
 
         Aliases refer to checkpoints, so what an alias names always stays. Raises StorageError.
         """
         folders = {"checkpoints": self.folder / "checkpoints", "pictures": self.folder / "images"}
-        return garbage.collect(self.database, runs=self.folder / "runs", before=before, **folders)
+        return garbage.collect(self.database, runs=self.folder / "runs", before=before, remove=remove, **folders)
 
     def close(self) -> None:
         """Close the database. The files need no closing."""

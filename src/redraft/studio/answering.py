@@ -37,7 +37,10 @@ _STATUS: Mapping[Refusal, tuple[int, str]] = {
     "token_used": (409, "token_used"),
 }
 
-Id = Annotated[str, Field(min_length=1, max_length=64)]
+# What ids and names of forms are made of; nothing else reaches a query.
+_PLAIN = r"^[\x20-\x7e]+$"
+_LATEST = 32_503_680_000.0  # the year 3000
+Id = Annotated[str, Field(max_length=64, pattern=_PLAIN)]
 
 
 class SentAnswer(Body):
@@ -47,13 +50,13 @@ class SentAnswer(Body):
     client's clock. lead_ms: from seeing to answering.
     """
 
-    id: Annotated[str, Field(max_length=36)]
+    id: Annotated[str, Field(max_length=36, pattern=_PLAIN)]
     kind: Literal["picture", "duel", "ranking"]
     subject: Id
-    form: Annotated[str, Field(max_length=32)]
+    form: Annotated[str, Field(max_length=32, pattern=_PLAIN)]
     payload: Annotated[dict[str, Any], Field(default_factory=dict)]
     token: Annotated[str, Field(max_length=4096)] | None = None
-    revision_of: Annotated[str, Field(max_length=36)] | None = None
+    revision_of: Annotated[str, Field(max_length=36, pattern=_PLAIN)] | None = None
     retracted: bool = False
     created_at: Annotated[str, Field(max_length=40)]
     lead_ms: Annotated[int, Field(ge=0, le=86_400_000)] | None = None
@@ -149,9 +152,12 @@ def _in_a_room(studio: Studio, person: Person, picture: str) -> bool:
 
 def _time(sent: SentAnswer) -> float:
     try:
-        return parse_iso(sent.created_at)
+        at = parse_iso(sent.created_at)
+        if not 0 <= at < _LATEST:
+            raise UsageError(f"the time {sent.created_at!r} lies outside 1970 to 3000: set the device's clock")
     except UsageError as error:
         raise Refused(400, "invalid_value", str(error), param="created_at") from None
+    return at
 
 
 def _form(studio: Studio, sent: SentAnswer) -> Form:

@@ -18,7 +18,9 @@ from starlette.responses import JSONResponse
 from redraft import __version__
 from redraft.core.errors import RedraftError
 from redraft.studio.context import Studio, open_studio
+from redraft.studio.engine import start_engine
 from redraft.studio.errors import ErrorBody, body_of, refusal
+from redraft.studio.housekeeping import sweep
 from redraft.studio.pages import page_files, page_router
 from redraft.studio.security import Guard, SecurityHeaders
 from redraft.studio.settings import StudioSettings
@@ -35,6 +37,7 @@ ROUTES = (
     "jobs",
     "pictures",
     "models",
+    "promotions",
     "forms",
     "gallery",
     "reports",
@@ -42,10 +45,12 @@ ROUTES = (
     "answers",
     "duels",
     "reviews",
+    "rooms",
     "profile",
     "my_data",
     "runs",
     "studies",
+    "study_tables",
 )
 """The files of routes/, in the order in which their routes are looked at."""
 _SWEEP_SECONDS = 60.0
@@ -79,7 +84,7 @@ def create_app(settings: StudioSettings, *, paint: bool = True) -> FastAPI:
     app.add_middleware(SecurityHeaders, settings=settings)
     for name in ROUTES:
         module = f"redraft.studio.routes.{name}"
-        if _exists(module):
+        if importlib.util.find_spec(module) is not None:
             app.include_router(import_module(module).router)
     app.include_router(page_router(page_files()))
     return app
@@ -90,9 +95,7 @@ def _lifespan(studio: Studio, *, paint: bool) -> Any:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         sweeping = asyncio.create_task(_sweep(studio))
         try:
-            if paint and _exists("redraft.studio.engine.client"):
-                from redraft.studio.engine import start_engine
-
+            if paint:
                 studio.engine = start_engine(studio)
             yield
         finally:
@@ -109,19 +112,12 @@ def _lifespan(studio: Studio, *, paint: bool) -> Any:
 
 async def _sweep(studio: Studio) -> None:
     """What has run out is put away every minute; a failure is logged and tried again."""
-    if not _exists("redraft.studio.housekeeping"):
-        return
-    sweep = import_module("redraft.studio.housekeeping").sweep
     while True:
         try:
             await asyncio.to_thread(sweep, studio)
         except RedraftError as error:
             log("sweep failed", level=logging.WARNING, error=type(error).__name__)
         await asyncio.sleep(_SWEEP_SECONDS)
-
-
-def _exists(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
 
 
 async def _redraft_error(request: Request, error: Exception) -> JSONResponse:

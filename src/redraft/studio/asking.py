@@ -6,10 +6,12 @@ picture: nobody can guess it, throwing it again gives the same, and a decision m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pydantic import BaseModel
 
+from redraft.core.errors import UnknownNameError
 from redraft.feedback.asks import (
     AskPolicy,
     Decision,
@@ -31,7 +33,7 @@ from redraft.store.requests import Request
 from redraft.studio.context import Studio
 from redraft.studio.identity.people import Person
 from redraft.studio.identity.tokens import AskToken, sign_ask
-from redraft.studio.likeness import greatest_likeness
+from redraft.studio.likeness import AskedLately
 from redraft.studio.picture_view import THUMBNAIL, picture_url
 from redraft.studio.times import iso
 
@@ -40,6 +42,7 @@ ASK_SECONDS = 86_400.0
 TOKEN_SECONDS = 7 * 86_400.0
 """How long its token is believed: who was offline may answer late."""
 _SESSION_SECONDS = 1800.0
+_ALIKE_SECONDS = 14 * 86_400.0
 _COIN_DIGITS = 13  # hexadecimal: 52 bits, exact as a float below 1
 
 
@@ -82,30 +85,55 @@ class BudgetView(BaseModel):
 def decide_ask(
     studio: Studio, person: Person, picture: str, *, session: str = "", first_confidence: float | None = None
 ) -> AskView | None:
-    """Decide about a picture that was just painted for its owner; None: the person is not asked.
+    """`decide_asks` about one picture that is in the gallery. Raises UnknownNameError when it is not the person's."""
+    painting = own_painting(studio, person, picture)
+    request = studio.workspace.requests.get(painting.request, owner=person.id)
+    (view,) = decide_asks(studio, person, [(painting, first_confidence)], request=request, session=session)
+    return view
 
-    session: names the login; half an hour without pictures begins another session. first_confidence: before a second
-    pass. Raises UnknownNameError when the picture is not in the person's gallery.
+
+def decide_asks(
+    studio: Studio,
+    person: Person,
+    pictures: Sequence[tuple[Painting, float | None]],
+    *,
+    request: Request,
+    session: str = "",
+) -> list[AskView | None]:
+    """Decide about pictures of one request that were just painted for the person, one after the other, in one commit.
+
+    pictures: each with its confidence before a second pass, None where there was none. session: names the login; half
+    an hour without pictures begins another session. None in the answer: the person is not asked about that one.
     """
-    exhibit = studio.workspace.gallery.get(picture, owner=person.id)
-    painting, now = exhibit.painting, studio.now()
-    likeness = greatest_likeness(studio, painting, since=now - 14 * 86_400)
+    now, account = studio.now(), person.account
+    lately = AskedLately(studio, [painting for painting, _ in pictures], owner=person.id, since=now - _ALIKE_SECONDS)
 
     def rule(state: AskState | None, _known: object) -> tuple[AskState, list[AskDecisionEntry]]:
-        name = session_name(state, session=session, now=now)
-        moment = moment_of(person.account, painting, at=now, session=name, likeness=likeness)
-        memory, made = decide(
-            studio.settings.asks,
-            wishes_of(person.account),
-            memory=memory_of(state),
-            moment=moment,
-            coin=coin_of(studio, person.id, picture),
-        )
-        entry = entry_of(studio, person, painting, made, id=studio.new_id(), at=now, session=name, day=moment.day)
-        return AskState(**vars(memory), changed_at=now), [replace(entry, first_confidence=first_confidence)]
+        name, memory, entries = session_name(state, session=session, now=now), memory_of(state), []
+        for painting, first in pictures:
+            moment = moment_of(account, painting, at=now, session=name, likeness=lately.likeness(painting))
+            coin = coin_of(studio, person.id, painting.id)
+            memory, made = decide(studio.settings.asks, wishes_of(account), memory=memory, moment=moment, coin=coin)
+            entry = entry_of(studio, person, painting, made, id=studio.new_id(), at=now, session=name, day=moment.day)
+            entries.append(replace(entry, first_confidence=first))
+            if made.asked:
+                lately.add(painting)
+        kept = memory or begun(studio.settings.asks, wishes_of(account))
+        return AskState(**vars(kept), changed_at=now), entries
 
-    (entry,) = studio.workspace.asks.decide(person.id, rule)
-    return ask_view(studio, entry, painting, exhibit.request) if entry.outcome == "shown" else None
+    made = studio.workspace.asks.decide(person.id, rule)
+    return [
+        ask_view(studio, entry, painting, request) if entry.outcome == "shown" else None
+        for entry, (painting, _) in zip(made, pictures, strict=True)
+    ]
+
+
+def own_painting(studio: Studio, person: Person, picture: str) -> Painting:
+    """A painting of the person. Raises UnknownNameError, the same for absent ones and those of others."""
+    found = studio.workspace.gallery.find([picture])
+    if not found or found[0].owner != person.id:
+        raise UnknownNameError(f"picture {picture!r} is not in this person's gallery")
+    return found[0]
 
 
 def wishes_of(account: Account) -> Wishes:
@@ -144,7 +172,7 @@ def moment_of(account: Account, painting: Painting, *, at: float, session: str, 
 
 
 def session_name(state: AskState | None, *, session: str, now: float) -> str:
-    """The session that asks are counted in: the one before while it goes on, else a new name (64 characters at most)."""
+    """The session that asks are counted in: the one before while it goes on, else a new name (at most 64 long)."""
     mark = session[:32]
     if state is not None and state.session.startswith(f"{mark}/") and now - state.changed_at < _SESSION_SECONDS:
         return state.session
@@ -154,7 +182,7 @@ def session_name(state: AskState | None, *, session: str, now: float) -> str:
 def coin_of(studio: Studio, user: str, picture: str) -> float:
     """The uniform draw in [0, 1) for a person and a picture."""
     digits = studio.keys.blind("coin", f"{user}\0{picture}")[:_COIN_DIGITS]
-    return int(digits, 16) / 16**_COIN_DIGITS
+    return int(digits, 16) / float(16**_COIN_DIGITS)
 
 
 def entry_of(

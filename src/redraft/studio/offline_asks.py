@@ -102,7 +102,7 @@ def lease_for(studio: Studio, person: Person, pictures: Sequence[str]) -> Lease:
         raise Refused(409, "decided", message, param="pictures")
     policy, wishes, now = studio.settings.asks, wishes_of(person.account), studio.now()
     memory = memory_of(studio.workspace.asks.state(person.id)) or begun(policy, wishes)
-    facts = {
+    facts: dict[str, Any] = {
         "user": person.id, "policy": policy.model_dump(), "wishes": vars(wishes), "memory": asdict(memory),
         "issued_at": now,
     }  # fmt: skip

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from redraft.core.errors import RedraftError
 from redraft.store.gallery import Painting
 from redraft.store.requests import RequestState
-from redraft.studio.asking import AskView, decide_ask
+from redraft.studio.asking import AskView, decide_asks
 from redraft.studio.context import Studio
 from redraft.studio.engine.keeper import Finished
 from redraft.studio.engine.making import Kept, Making
@@ -57,10 +57,8 @@ class Recorder:
             if judged.embedding
         }
         workspace.gallery.add(paintings, embeddings=embeddings)
-        return [
-            Kept(painting=painting, ask=self._ask(picture, painting))
-            for picture, painting in zip(pictures, paintings, strict=True)
-        ]
+        asks = self._asks(pictures, paintings)
+        return [Kept(painting=painting, ask=asks.get(painting.id)) for painting in paintings]
 
     def _painting(self, finished: Finished, file: str) -> Painting:
         studio, request = self._studio, finished.making.request
@@ -89,13 +87,23 @@ class Recorder:
             created_at=studio.now(),
         )
 
-    def _ask(self, finished: Finished, painting: Painting) -> AskView | None:
-        making, first = finished.making, finished.painted.first_confidence
-        if making.ask != "auto":
-            return None
-        try:
-            return decide_ask(self._studio, making.person, painting.id, session=making.session, first_confidence=first)
-        except RedraftError as error:
-            # The picture is there: that nobody could be asked about it must not take it away.
-            log("ask_not_decided", level=logging.ERROR, picture=painting.id, error=type(error).__name__)
-            return None
+    def _asks(self, pictures: Sequence[Finished], paintings: Sequence[Painting]) -> dict[str, AskView | None]:
+        """The asks by the painting's id; those of one request are decided together."""
+        makings = {id(picture.making): picture.making for picture in pictures}
+        asks: dict[str, AskView | None] = {}
+        for making in makings.values():
+            own = [
+                (painting, picture.painted.first_confidence)
+                for picture, painting in zip(pictures, paintings, strict=True)
+                if picture.making is making and making.ask == "auto"
+            ]
+            if not own:
+                continue
+            try:
+                made = decide_asks(self._studio, making.person, own, request=making.request, session=making.session)
+            except Exception as error:
+                # The pictures are there: that nobody could be asked about them must not take them away.
+                log("asks_not_decided", level=logging.ERROR, request=making.request.id, error=type(error).__name__)
+                continue
+            asks |= {painting.id: ask for (painting, _), ask in zip(own, made, strict=True)}
+        return asks

@@ -25,11 +25,13 @@ from redraft.studio.errors import Refused
 from redraft.studio.identity.people import Person
 from redraft.studio.leftovers import maker
 from redraft.studio.quota import daily_quota
+from redraft.studio.telemetry import log
 
 PATIENCE = 20.0
 """Seconds that a request waits for a model that is still being loaded."""
 MOST_SEED = 2**53 - 1024
 """Seeds survive JSON readers that keep all numbers as doubles."""
+LONGEST_NAME = 200
 OTHERS = ("gpt-image-", "dall-e-", "chatgpt-image-")
 """Beginnings of model names of another service, which clients send by habit."""
 
@@ -154,6 +156,8 @@ def _check(studio: Studio, wish: Wish, facts: ModelFacts) -> None:
     if not wish.prompt.strip():
         raise Refused(400, "invalid_value", "prompt is empty: say what is to be painted", param="prompt")
     _text("negative_prompt", wish.negative_prompt, longest=limits.longest_prompt)
+    for name in ("model", "again_of"):
+        _text(name, getattr(wish, name) or "", longest=LONGEST_NAME)
     _within("n", wish.count, 1, limits.most_pictures)
     if wish.steps is not None:
         _within("steps", wish.steps, 1, limits.most_steps)
@@ -171,13 +175,15 @@ def _text(name: str, value: str, *, longest: int) -> None:
     if len(value) > longest:
         message = f"{name} has {len(value):,} characters, at most {longest:,} are taken: shorten it"
         raise Refused(400, "invalid_value", message, param=name)
-    if "\0" in value:
-        raise Refused(400, "invalid_value", f"{name} holds the character U+0000: remove it", param=name)
+    # JSON can spell halves of a character; neither a database nor a tokenizer takes them.
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        message = f"{name} holds the character U+0000 or half a surrogate pair, which are no text: remove them"
+        raise Refused(400, "invalid_value", message, param=name)
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:
-    if not (math.isfinite(value) and low <= value <= high):
-        raise Refused(400, "invalid_value", f"{name} = {value}: it must lie in {low:g}..{high:g}", param=name)
+    if not low <= value <= high:  # NaN lies nowhere
+        raise Refused(400, "invalid_value", f"{name} = {str(value)[:40]}: it must lie in {low}..{high}", param=name)
 
 
 def _request(studio: Studio, person: Person, wish: Wish, facts: ModelFacts, *, checkpoint: str) -> Request:
@@ -229,6 +235,8 @@ def _enter(studio: Studio, person: Person, request: Request) -> tuple[Request, b
     except RedraftError:
         counters.give_back(person.id, "pictures", window=window, amount=request.count)
         raise
+    if studio.settings.log_prompts:
+        log("prompt", request=entered.id, prompt=entered.prompt)
     if not new:
         counters.give_back(person.id, "pictures", window=window, amount=request.count)
     elif request.again_of is not None:

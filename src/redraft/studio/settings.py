@@ -20,8 +20,6 @@ from redraft.feedback.points import PointsPolicy
 from redraft.feedback.raters import RaterPolicy
 from redraft.studio.engine.settings import EngineSettings
 
-DEFAULT_MODEL = "builtin:sd"
-
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -82,19 +80,9 @@ class AccountSettings(Config):
 
 
 class LimitSettings(Config):
-    """What a request may be at most, and how many may come."""
+    """How large a request may be and how many may come; what one may paint is in `[studio.engine]`."""
 
     body_bytes: Positive = 1_048_576
-    prompt_characters: Positive = 4000
-    pictures: Annotated[int, Field(ge=1, le=10)] = 10
-    """Pictures of one request."""
-    pixels: Positive = 1_048_576
-    """Width times height of one picture."""
-    steps: Positive = 100
-    queue: Positive = 64
-    """Pictures of one person that may wait; more are refused with 429. `engine.most_waiting` is for all together."""
-    least_safety: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Pictures that are less probably safe are shown blurred, and only trained reviewers are asked about them."""
     daily_pictures: Positive = 500
     """Pictures of one person a day, before what a tier adds."""
     requests_per_minute: Positive = 1200
@@ -123,9 +111,6 @@ class StudioSettings(Config):
     """How browsers reach the studio, such as https://paint.example.org, where that is not http://host:port."""
     workspace: Path = Path("redraft-workspace")
     database_url: str | None = None
-    model: str = DEFAULT_MODEL
-    model_fallback: bool = True
-    """Whether the names of OpenAI's own models (gpt-image-*, dall-e-*) mean the default model."""
     authentication: Literal["auto", "open", "accounts"] = "auto"
     """open: everybody who reaches it is one person; only on loopback. auto: open there, refused elsewhere."""
     proxy: ProxySettings = ProxySettings()
@@ -140,6 +125,7 @@ class StudioSettings(Config):
     raters: RaterPolicy = RaterPolicy()
     retention: RetentionSettings = RetentionSettings()
     log_prompts: bool = False
+    """Whether the log holds what people ask for. Tell them if it does."""
 
     @model_validator(mode="after")
     def _is_closed_off_loopback(self) -> Self:

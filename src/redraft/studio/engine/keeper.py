@@ -18,7 +18,6 @@ from redraft.studio.engine.making import Event, Kept, Making
 from redraft.studio.engine.messages import Painted
 from redraft.studio.telemetry import log
 
-
 MOST_TOGETHER = 16
 """Pictures and ends that are written together: each is shown when all of these are written."""
 

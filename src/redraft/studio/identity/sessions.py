@@ -49,7 +49,7 @@ def open_session(studio: Studio, user: str, *, label: str) -> Opened:
         label=label,
         created_at=now,
         seen_at=now,
-        expires_at=now + accounts.idle_days * _DAY,
+        expires_at=now + min(accounts.idle_days, accounts.session_days) * _DAY,
     )
     studio.workspace.logins.open(session)
     return Opened(secret=secret, csrf=csrf, session=session)
@@ -65,10 +65,8 @@ def find_session(studio: Studio, request: Request) -> tuple[Session, Account] | 
     if found is None:
         return None
     session, accounts = found[0], studio.settings.accounts
-    last = session.created_at + accounts.session_days * _DAY
-    if last <= now:
-        return None
     if now - session.seen_at > _NOTE_SECONDS:
+        last = session.created_at + accounts.session_days * _DAY
         expires = min(now + accounts.idle_days * _DAY, last)
         studio.workspace.logins.seen(session.id, at=now, expires_at=expires)
     return found

@@ -19,6 +19,7 @@ from redraft.studio.times import iso
 
 router = APIRouter(tags=["rating"])
 Rater = Annotated[Person, Depends(require("rate"))]
+Operator = Annotated[Person, Depends(require("run"))]
 MOST_OFFLINE = 200
 
 
@@ -49,6 +50,21 @@ class DecisionLog(BaseModel):
 
     decisions: list[DecisionView]
     next: str | None
+
+
+class AskStatistics(BaseModel):
+    """How asking goes. expected: asks that the stored probabilities foretell, to compare with `asked`.
+
+    saved: asks that a second pass made unnecessary. excluded: pictures that no coin was thrown for, by reason.
+    """
+
+    decisions: int
+    eligible: int
+    asked: int
+    expected: float
+    saved: int
+    excluded: dict[str, int]
+    outcomes: dict[str, int]
 
 
 class Leasing(Body):
@@ -125,6 +141,29 @@ def decisions(
     ]
     last = found[limit - 1] if len(found) > limit else None
     return DecisionLog(decisions=shown, next=None if last is None else cursor_of((last.created_at, last.id)))
+
+
+@router.get("/api/v1/asks/statistics")
+def statistics(studio: StudioDep, _who: Operator, days: Annotated[int, Query(ge=1, le=366)] = 30) -> AskStatistics:
+    """How asking goes, over everybody: what estimates speak of (eligible pictures), and what they leave out."""
+    counts = studio.workspace.asks.counts(since=studio.now() - 86_400 * days)
+    eligible = [count for count in counts if not count.excluded]
+    left_out: dict[str, int] = {}
+    outcomes: dict[str, int] = {}
+    for count in counts:
+        if count.excluded:
+            left_out[count.excluded] = left_out.get(count.excluded, 0) + count.decisions
+        else:
+            outcomes[count.outcome] = outcomes.get(count.outcome, 0) + count.decisions
+    return AskStatistics(
+        decisions=sum(count.decisions for count in counts),
+        eligible=sum(count.decisions for count in eligible),
+        asked=sum(count.decisions for count in eligible if count.outcome != "suppressed"),
+        expected=sum(count.expected for count in eligible),
+        saved=sum(count.saved for count in counts),
+        excluded=left_out,
+        outcomes=outcomes,
+    )
 
 
 @router.post("/api/v1/asks/lease")

@@ -6,6 +6,7 @@ A picture that leans unsafe is served blurred. Its owner may look at it as it is
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -49,27 +50,24 @@ def get_picture(
     signature: str = "",
 ) -> Response:
     """The bytes of a picture of one's own, or of one that a signed link opens."""
-    painting = _painting(studio, id, who)
-    owner = painting is not None and who is not None
+    painting, owner = _painting(studio, id, who), True
     if painting is None:
-        painting = _by_link(studio, id, variant=variant_of(form, width), given=variant, expires=expires, viewer=viewer,
-                            signature=signature)  # fmt: skip
+        link = _Link(variant=variant, expires=expires, viewer=viewer, signature=signature)
+        painting, owner = _by_link(studio, id, link, who, variant=variant_of(form, width)), False
     if painting.safety in _HIDDEN:
         raise _unknown(id)
-    if (reveal or download) and not owner:
-        raise Refused(403, "owner_only", "only its owner, logged in, may do this with a picture: log in first")
-    if reveal and painting.blurred and not (who is not None and (who.account.adult or who.via == "open")):
-        message = "only accounts that are marked adult may see this picture as it is: ask an administrator"
-        raise Refused(403, "adults_only", message, param="reveal")
+    if reveal or download:
+        _require_owner(painting, who if owner else None, reveal=reveal)
     # A link that reveals was signed so; the signature covers it.
-    linked = not owner and variant.startswith(REVEALED)
-    blurred = painting.blurred and not reveal and not linked
+    blurred = painting.blurred and not reveal and (owner or not variant.startswith(REVEALED))
     tag = f'"{painting.picture[:32]}-{variant_of(form, width)}-{quality}-{int(blurred)}{int(download)}"'
     headers = {
         "ETag": tag,
         # A blurred picture may be cleared, an open one withheld: caches ask again after a while.
         "Cache-Control": f"private, max-age={CACHED_SECONDS}",
         "Content-Security-Policy": "default-src 'none'; sandbox",
+        # Whoever was given a link may show the picture in a page of their own.
+        "Cross-Origin-Resource-Policy": "same-origin" if owner else "cross-origin",
     }
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
@@ -92,21 +90,46 @@ def _painting(studio: Studio, id: str, who: Person | None) -> Painting | None:
         return None
 
 
-def _by_link(
-    studio: Studio, id: str, *, variant: str, given: str, expires: str, viewer: str, signature: str
-) -> Painting:
+@dataclass(frozen=True, kw_only=True)
+class _Link:
+    """What a signed link carries; see `identity.tokens.sign_picture`."""
+
+    variant: str
+    expires: str
+    viewer: str
+    signature: str
+
+
+def _by_link(studio: Studio, id: str, link: _Link, who: Person | None, *, variant: str) -> Painting:
     """The painting of a signed link. Raises Refused: 404 without a link, as for absent ones, 403 for a wrong one."""
-    if not signature:
+    if not link.signature:
         raise _unknown(id)
-    if given.removeprefix(REVEALED) != variant or not re.fullmatch(r"[0-9]{1,12}", expires):
+    if link.variant.removeprefix(REVEALED) != variant or not re.fullmatch(r"[0-9]{1,12}", link.expires):
         raise Refused(403, "token_forged", "this link was changed: take it from the gallery again")
     check_picture(
-        studio.keys, picture=id, variant=given, expires=expires, viewer=viewer, signature=signature, at=studio.now()
+        studio.keys,
+        picture=id,
+        variant=link.variant,
+        expires=link.expires,
+        viewer=link.viewer,
+        signature=link.signature,
+        at=studio.now(),
     )
+    if link.viewer and (who is None or who.id != link.viewer):
+        raise Refused(403, "token_foreign", "this link was given to another person: take it from your own gallery")
     found = studio.workspace.gallery.find([id])
     if not found:
         raise _unknown(id)
     return found[0]
+
+
+def _require_owner(painting: Painting, owner: Person | None, *, reveal: bool) -> None:
+    """Raise Refused (403) unless its owner asks, and for an unsafe picture as it is, an adult one."""
+    if owner is None:
+        raise Refused(403, "owner_only", "only its owner, logged in, may do this with a picture: log in first")
+    if reveal and painting.blurred and not owner.account.adult and owner.via != "open":
+        message = "only accounts that are marked adult may see this picture as it is: ask an administrator"
+        raise Refused(403, "adults_only", message, param="reveal")
 
 
 def _unknown(id: str) -> Refused:

@@ -1,0 +1,69 @@
+"""A headless Chromium, and studios with real pictures for it to look at. No model is loaded unless a test paints."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser.hanging import Hung, hung_studio
+from tests.conftest import missing_input
+
+PHONE = {"width": 360, "height": 740}
+DESK = {"width": 1280, "height": 800}
+
+NewPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The Chromium of this machine; playwright's own download is not used."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        missing_input("no Chromium is installed: install the package `chromium` to run the browser tests")
+    with sync_playwright() as playwright:
+        # A container often runs as root, where Chromium's own sandbox does not start.
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    """A browser of one person: a desk, light."""
+    context = chromium.new_context(viewport=DESK, color_scheme="light")
+    context.set_default_timeout(10_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A page whose scripts must not fail and whose policy must not be broken."""
+    page = context.new_page()
+    broken = watch(page)
+    yield page
+    assert broken == []
+
+
+@pytest.fixture(scope="module")
+def hung(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hung]:
+    """An open studio with the usual forms and pictures on its walls."""
+    with hung_studio(tmp_path_factory.mktemp("hung")) as studio:
+        yield studio
+
+
+def watch(page: Page) -> list[str]:
+    """Whatever goes wrong in the page's own scripts and styles, as it happens."""
+    broken: list[str] = []
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    page.on(
+        "console",
+        lambda message: broken.append(message.text) if "Content Security Policy" in message.text else None,
+    )
+    return broken
+
+
