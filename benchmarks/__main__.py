@@ -13,6 +13,7 @@ from benchmarks import (
     durable_answers,
     feedback_import,
     gallery_pages,
+    killed_studio,
     memory,
     method_steps,
     rollouts,
@@ -32,6 +33,7 @@ PARTS: dict[str, Callable[[Amount], Section]] = {
     "durable-answers": lambda amount: durable_answers.measure(amount=amount),
     "ask-decisions": lambda amount: ask_decisions.measure(amount=amount),
     "gallery-pages": lambda amount: gallery_pages.measure(amount=amount),
+    "killed-studio": lambda amount: killed_studio.measure(amount=amount),
     "serving": lambda amount: serving.measure(amount=amount),
     "against-trl": lambda amount: against_trl.measure(MODELS[0], amount=amount),
 }

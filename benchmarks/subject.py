@@ -36,6 +36,7 @@ class Amount:
     import_rows: int
     answers: int
     senders: int
+    kills: int
     feedback_rows: tuple[int, ...]
     gallery_pages: int
     served_pictures: int
@@ -55,6 +56,7 @@ FULL = Amount(
     import_rows=1_000_000,
     answers=20_000,
     senders=64,
+    kills=50,
     feedback_rows=(10_000, 5_000_000),
     gallery_pages=1_000,
     served_pictures=256,
@@ -73,6 +75,7 @@ QUICK = Amount(
     import_rows=2_000,
     answers=200,
     senders=8,
+    kills=2,
     feedback_rows=(100, 1_000),
     gallery_pages=10,
     served_pictures=8,

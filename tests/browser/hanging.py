@@ -55,7 +55,8 @@ def hang(studio: Studio, owner: str, prompts: Sequence[str] = PROMPTS, *, each: 
 
 def hang_group(studio: Studio, owner: str, prompt: str, *, count: int) -> None:
     """One request of several pictures: what duels and rankings are drawn from."""
-    paint(studio, owner, count=count, prompt=prompt)
+    picture = studio.workspace.pictures.put(_png(np.random.default_rng(7)), at=studio.now())
+    paint(studio, owner, count=count, prompt=prompt, picture=picture)
 
 
 def _png(rng: np.random.Generator) -> bytes:

@@ -107,6 +107,10 @@ def test_an_acknowledgement_that_is_lost_makes_no_second_answer(page: Page, hung
         page.keyboard.press("6")
     page.keyboard.press("Enter")
     until(page, hung, before + 1)
+    for _ in range(100):
+        if lost:
+            break
+        page.wait_for_timeout(50)
     assert lost == [200]
     page.evaluate("dispatchEvent(new Event('online'))")
     for _ in range(100):

@@ -35,9 +35,7 @@ def test_a_workspace_goes_into_a_file_and_comes_back(call: Call, workspace: Path
     assert "Traceback" not in again.err
 
 
-def test_a_server_is_backed_up_with_its_own_tools(
-    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_is_backed_up_with_its_own_tools(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDRAFT_DATABASE_URL", "postgresql+psycopg://ann:secret@db.example/redraft")
     answer = call("backup", tmp_path / "b.tar", "-w", tmp_path / "w")
     assert answer.code == 2

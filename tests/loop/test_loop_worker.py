@@ -367,6 +367,7 @@ def test_amounts_scale_rounds_or_the_steps_of_a_single_one() -> None:
     assert (scaled(one, "long").rounds, scaled(one, "long").fit.steps) == (1, 2 * one.fit.steps)
 
 
+@pytest.mark.slow
 def test_a_worker_killed_twice_and_the_ones_after_it_make_the_same_weights(model: Path, tmp_path: Path) -> None:
     config = tmp_path / "small.json"
     config.write_text(json.dumps({**SMALL, "rounds": 2, "tripwires": {"most_drift": 100.0}}))

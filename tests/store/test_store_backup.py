@@ -1,4 +1,4 @@
-"""Backup and restore: while others write and erase, killed, on a full disk, damaged, hostile. Real SQLite, real files."""
+"""Backup and restore: while others write and erase, killed, on a full disk, damaged, hostile; real SQLite and files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from studio_rows import answer, paint, person, png
 
-from redraft.core.errors import DamagedError, StorageError, UsageError
+from redraft.core.errors import DamagedError, StorageError, UnknownNameError, UsageError
 from redraft.core.records import Lineage
 from redraft.store import backup
 from redraft.store.backup import back_up
@@ -95,7 +95,7 @@ def test_while_pictures_come_and_go_every_row_of_the_backup_has_its_file(folder:
                 number = 30
                 while not stop.is_set():
                     paint(other, f"p{number}", "ann", shade=number)
-                    other.erasure.painting(f"p{number - 30}", user="ann")
+                    other.erasure.paintings([f"p{number - 30}"], owner="ann")
                     number += 1
 
         thread = threading.Thread(target=come_and_go)
@@ -113,6 +113,9 @@ def test_while_pictures_come_and_go_every_row_of_the_backup_has_its_file(folder:
         finally:
             stop.set()
             thread.join()
+        # Pictures went meanwhile, or this tested nothing.
+        with pytest.raises(UnknownNameError):
+            space.gallery.get("p0", owner="ann")
 
 
 def test_a_file_that_is_gone_is_said(folder: Path, tmp_path: Path, lineage: Lineage) -> None:

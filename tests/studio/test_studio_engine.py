@@ -233,6 +233,7 @@ def tiny_checkpoint(space: Workspace) -> str:
     return space.checkpoints.put(encode(backbone.weights()), kind="lora", lineage=lineage, at=time.time()).id
 
 
+@pytest.mark.slow
 def test_the_live_pointer_moves_under_load_and_no_request_is_lost(painting: PaintingStudio) -> None:
     with Workspace.open(painting.running.workspace) as space, painting.client("ann") as ann:
         base = pixels(ann, made(ann, seed=3, steps=5)["pictures"][0])
@@ -289,6 +290,7 @@ def test_a_checkpoint_that_cannot_be_loaded_fails_its_own_requests_only(painting
         assert made(ann)["state"] == "finished"
 
 
+@pytest.mark.slow
 def test_a_killed_engine_is_started_again_and_loses_nothing(painting: PaintingStudio) -> None:
     children = Path(f"/proc/{painting.running.process.pid}/task/{painting.running.process.pid}/children")
     if not children.exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 from typing import Any
 
 import httpx
@@ -232,6 +233,28 @@ def test_a_full_queue_is_a_rate_limit_error(client: openai.OpenAI, painting: Pai
                     bob.delete(f"/api/v1/jobs/{answer.json()['id']}")
         for job in jobs:
             assert ann.delete(f"/api/v1/jobs/{job}").json()["state"] == "cancelled"
+
+
+def test_who_goes_away_cancels_the_request(client: openai.OpenAI, painting: PaintingStudio) -> None:
+    long: dict[str, Any] = {
+        "prompt": "a red star",
+        "n": 10,
+        "extra_body": {"x_redraft": {"steps": 100, "ask": "never"}},
+    }
+    with painting.client("ann") as ann:
+        with pytest.raises(openai.APITimeoutError):
+            client.with_options(timeout=0.5).images.generate(**long)
+        timed_out = ann.get("/api/v1/jobs", params={"limit": 1}).json()["jobs"][0]
+        stream = client.images.generate(**long, stream=True, partial_images=1)
+        next(iter(stream))
+        left = ann.get("/api/v1/jobs", params={"limit": 1}).json()["jobs"][0]
+        stream.close()
+        for job in (timed_out, left):
+            deadline = time.monotonic() + 20
+            while (state := ann.get(f"/api/v1/jobs/{job['id']}").json()["state"]) != "cancelled":
+                assert state in ("queued", "running"), state
+                assert time.monotonic() < deadline, "nobody waits for it, and it is painted all the same"
+                time.sleep(0.1)
 
 
 def test_an_idempotency_key_makes_one_request_of_two(client: openai.OpenAI) -> None:

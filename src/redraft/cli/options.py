@@ -88,7 +88,9 @@ def run_config(file: Mapping[str, Any], *, given: Mapping[str, Any], source: str
     model, method = chosen.get("model", defaults.model), chosen.get("method", defaults.method)
     if not isinstance(model, str) or not isinstance(method, str):
         raise ConfigError(f"{source}: model = {model!r}, method = {method!r}: both must be text")
-    loop = PUBLISHED.get(method) or recipe_for(model, method)
+    loop = dict(PUBLISHED.get(method) or recipe_for(model, method))
+    if chosen.get("facets") or chosen.get("prompts"):
+        loop.pop("reward", None)  # another reward was chosen, or the texts may be ones that the recipe's cannot read
     return build(RunConfig, merged(loop, chosen), source=source)
 
 

@@ -108,7 +108,8 @@ class RunConfig(Config):
     scorers: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options of scorers, by name")
     reward: dict[str, float] = Field(
         default_factory=dict,
-        description="scorers trained on, with weights; empty: the oracle, or fitted ratings where gradients are needed",
+        description="scorers trained on, with weights; `ratings` alone: fitted to ratings of the model's own pictures; "
+        "empty: the oracle, or fitted ratings where gradients are needed",
     )
     facets: Facets | None = Field(default=None, description="instead of `reward`: six facets, safety as a constraint")
     prompts: str | None = Field(default=None, description="a prompts file; None: the picture world")
@@ -135,6 +136,8 @@ class RunConfig(Config):
     def _one_source_of_examples(self) -> RunConfig:
         if self.facets is not None and self.reward:
             raise ValueError(f"facets of {self.facets.scorer!r} and reward {', '.join(self.reward)}: give one of them")
+        if "ratings" in self.reward and len(self.reward) > 1:
+            raise ValueError(f"reward {', '.join(self.reward)}: fitted ratings cannot be blended; name `ratings` alone")
         if self.pairs is not None and self.selection is not None:
             raise ValueError("pairs and selection: pairs are chosen already, so give one of them")
         return self

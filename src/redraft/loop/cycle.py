@@ -35,7 +35,7 @@ from redraft.loop.journal import Clock, Journal, Packed, digest_of
 from redraft.loop.observer import Observer
 from redraft.loop.painting import Painted
 from redraft.loop.probing import Prober
-from redraft.loop.rating import blended_reward, facet_reward, fitted_reward
+from redraft.loop.rating import RATINGS, blended_reward, facet_reward, fitted_reward
 from redraft.loop.rounds import Rounds, Trained, painting_with
 from redraft.methods.fit import begin
 from redraft.models.checkpoints import decode, encode
@@ -130,6 +130,8 @@ class Cycle:
         }  # fmt: skip
         if self.config.facets is not None:
             return facet_reward(self.config.facets, self.factory, **parts)
+        if RATINGS in self.config.reward:
+            return fitted_reward(self.factory, **parts)
         if self.config.reward:
             return blended_reward(self.config.reward, self.factory, **parts)
         if self.factory.method_needs(self.config.method) == "prompts":

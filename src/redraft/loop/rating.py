@@ -25,6 +25,9 @@ from redraft.loop.painting import Painted, paint, repeated
 if TYPE_CHECKING:
     from redraft.rewards.fitted import FittedRewardScorer
 
+RATINGS = "ratings"
+"""The name of a reward that is fitted to ratings of the incumbent's own pictures."""
+
 STANDARD_PROMPTS = 96
 """Prompts whose pictures by the incumbent give the scale of each scorer of a blend."""
 

@@ -30,7 +30,11 @@ function database(): Promise<IDBDatabase> {
       request.result.createObjectStore(STORE, { keyPath: 'id' }).createIndex('person', 'person');
       request.result.createObjectStore(KEPT);
     };
-    request.onsuccess = () => resolve(request.result);
+    request.onsuccess = () => {
+      // The browser closes it when the site's data are cleared; the next use opens it anew.
+      request.result.onclose = () => (opened = undefined);
+      resolve(request.result);
+    };
     request.onerror = () => reject(request.error ?? new Error('this browser keeps nothing: is it in private mode?'));
   });
   return opened;

@@ -80,8 +80,9 @@ class Here {
 
   /** Nobody is logged in any more: forget what was shown to the person who was. */
   async gone(): Promise<void> {
-    await forgetKept();
-    await caches?.delete('redraft-pictures');
+    await forgetKept().catch(() => {});
+    // Without a secure connection a browser has no caches to forget.
+    if ('caches' in window) await caches.delete('redraft-pictures').catch(() => false);
     if (this.session) this.session = { ...this.session, person: null };
   }
 }

@@ -113,9 +113,13 @@ def _wish(body: GenerationBody, idempotency_key: str | None) -> Wish:
 
 async def _until_the_end(studio: Studio, making: Making, request: Request) -> None:
     """Wait for a request; one whose client has gone is cancelled."""
-    async for event in making.follow(every=LOOK_SECONDS):
-        if event is None and await request.is_disconnected():
-            engine_of(studio).cancel(making)
+    clock = asyncio.get_running_loop().time
+    looked = clock()
+    async for _ in making.follow(every=LOOK_SECONDS):
+        if clock() - looked >= LOOK_SECONDS:
+            looked = clock()
+            if await request.is_disconnected():
+                engine_of(studio).cancel(making)
 
 
 def _require_finished(view: JobView) -> None:
