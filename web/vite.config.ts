@@ -31,7 +31,7 @@ function precache(): Plugin {
 }
 
 /** The server that `npm run dev` speaks with: a studio started beside it. */
-const SERVER = 'http://127.0.0.1:8000';
+const SERVER = 'http://127.0.0.1:8188';
 
 export default defineConfig({
   base: './',

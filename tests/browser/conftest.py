@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -65,5 +64,3 @@ def watch(page: Page) -> list[str]:
         lambda message: broken.append(message.text) if "Content Security Policy" in message.text else None,
     )
     return broken
-
-

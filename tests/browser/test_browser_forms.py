@@ -57,7 +57,8 @@ def test_six_sliders_by_keyboard_alone(page: Page, hung: Hung) -> None:
     answer = sent(page, hung, before)
     assert answer.form == "sliders"
     assert answer.payload == dict(zip(FACETS, (7, 8, 6, 10, 8, 9), strict=True))
-    assert answer.lead_ms is not None and answer.lead_ms > 0
+    assert answer.lead_ms is not None
+    assert answer.lead_ms > 0
 
 
 def test_a_slider_that_nobody_touched_says_nothing(page: Page, hung: Hung) -> None:
@@ -102,14 +103,18 @@ def test_undo_takes_it_back_and_shows_it_again(page: Page, hung: Hung) -> None:
     given = sent(page, hung, before)
     page.keyboard.press("z")
     taken = sent(page, hung, before + 1)
-    assert taken.retracted and taken.revision_of == given.id and taken.subject == given.subject
+    assert taken.retracted
+    assert taken.revision_of == given.id
+    assert taken.subject == given.subject
     expect(page.get_by_label("Beauty")).to_have_value("5")
     assert str(page.locator("figure img").get_attribute("src")).split("?")[0] == str(first).split("?")[0]
     page.get_by_label("Beauty").focus()
     page.keyboard.press("9")
     page.get_by_role("button", name="Save the change").click()
     changed = sent(page, hung, before + 2)
-    assert changed.payload["aesthetics"] == 9 and changed.subject == given.subject and not changed.retracted
+    assert changed.payload["aesthetics"] == 9
+    assert changed.subject == given.subject
+    assert not changed.retracted
 
 
 def test_an_answer_is_changed_later_as_a_revision(page: Page, hung: Hung) -> None:
@@ -127,7 +132,8 @@ def test_an_answer_is_changed_later_as_a_revision(page: Page, hung: Hung) -> Non
     page.get_by_role("button", name="Save the change").click()
     changed = sent(page, hung, before + 1)
     assert changed.revision_of == given.id
-    assert changed.payload["safety"] == 8 and changed.payload["semantics"] == 4
+    assert changed.payload["safety"] == 8
+    assert changed.payload["semantics"] == 4
     expect(page.get_by_text("Safe to show: 8 of 10")).to_be_visible()
 
 
@@ -216,7 +222,8 @@ def test_sliders_by_touch_on_a_phone(chromium: Browser, hung: Hung) -> None:
     slider = page.get_by_label("Matches the words")
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
-    assert box is not None and box["height"] >= 24
+    assert box is not None
+    assert box["height"] >= 24
     # The right end of the track, less half a thumb.
     page.touchscreen.tap(box["x"] + box["width"] - 10, box["y"] + box["height"] / 2)
     expect(slider).to_have_attribute("aria-valuetext", "10 of 10")

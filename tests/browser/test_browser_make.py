@@ -84,14 +84,16 @@ def test_two_models_are_compared_on_the_same_noise(page: Page, studio: RunningSt
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name="The two pictures")).to_be_visible(timeout=30_000)
     jobs = page.request.get(f"{studio.url}/api/v1/jobs?limit=2").json()["jobs"]
-    assert jobs[0]["seed"] == jobs[1]["seed"] and {job["model"] for job in jobs} == {"base", "champion"}
+    assert jobs[0]["seed"] == jobs[1]["seed"]
+    assert {job["model"] for job in jobs} == {"base", "champion"}
 
 
 def test_a_server_that_is_full_says_so_in_words(page: Page) -> None:
     page.route(
         "**/api/v1/jobs",
         lambda route: route.fulfill(
-            status=429, json={"error": {"message": "your queue is full: wait for a picture", "type": "", "code": "queue_full"}}
+            status=429,
+            json={"error": {"message": "your queue is full: wait for a picture", "type": "", "code": "queue_full"}},
         ),
     )
     page.get_by_label("What should be in the picture?").fill("a star")

@@ -131,8 +131,8 @@ def test_an_answer_that_the_server_refuses_says_why_and_stops_nothing(page: Page
           const opening = indexedDB.open('redraft', 1);
           opening.onsuccess = () => {
             const id = '01890000-0000-7000-8000-000000000001';
-            const item = { id, kind: 'picture', subject: 'gone', form: 'sliders', payload: { semantics: 1 }, token: null,
-              revision_of: null, retracted: false, created_at: new Date().toISOString(), lead_ms: null };
+            const item = { id, kind: 'picture', subject: 'gone', form: 'sliders', payload: { semantics: 1 },
+              token: null, revision_of: null, retracted: false, created_at: new Date().toISOString(), lead_ms: null };
             const store = opening.result.transaction('outbox', 'readwrite').objectStore('outbox');
             store.put({ id, person: 'local', item, queued: 0 }).onsuccess = resolve;
           };

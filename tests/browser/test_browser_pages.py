@@ -86,7 +86,8 @@ def test_nothing_jumps_while_pictures_load(chromium: Browser, hung: Hung) -> Non
     page = context.new_page()
     page.add_init_script(
         "window.shifted = 0; new PerformanceObserver((list) => { for (const entry of list.getEntries())"
-        " if (!entry.hadRecentInput) window.shifted += entry.value; }).observe({ type: 'layout-shift', buffered: true })"
+        " if (!entry.hadRecentInput) window.shifted += entry.value; })"
+        ".observe({ type: 'layout-shift', buffered: true })"
     )
     for view in ("gallery", "duel", "rate"):
         visit(page, hung, view)
@@ -135,7 +136,8 @@ def test_the_focus_is_always_seen(page: Page, hung: Hung) -> None:
 def test_the_page_can_be_installed(page: Page, hung: Hung) -> None:
     visit(page, hung, "make")
     manifest = page.request.get(f"{hung.url}/manifest.webmanifest").json()
-    assert manifest["display"] == "standalone" and manifest["start_url"]
+    assert manifest["display"] == "standalone"
+    assert manifest["start_url"]
     for icon in manifest["icons"]:
         assert page.request.get(f"{hung.url}/{icon['src']}").ok
     assert page.evaluate("navigator.serviceWorker.ready.then((worker) => worker.scope)") == f"{hung.url}/"
@@ -152,7 +154,8 @@ def test_two_pictures_are_compared_with_one_zoom(page: Page, hung: Hung) -> None
     page.keyboard.press("+")
     page.keyboard.press("ArrowLeft")
     moved = page.locator(".moved").evaluate_all("(all) => all.map((one) => getComputedStyle(one).transform)")
-    assert len(moved) == 2 and moved[0] == moved[1] != "none"
+    assert len(moved) == 2
+    assert moved[0] == moved[1] != "none"
     page.keyboard.press("x")
     slider = page.get_by_role("slider", name="How much of")
     slider.focus()

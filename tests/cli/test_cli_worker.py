@@ -21,6 +21,7 @@ from redraft.core.errors import ConfigError, UsageError
 from redraft.core.orders import PromoteOrder, TrainingOrder
 from redraft.store.jobs import Job
 from redraft.store.workspace import Workspace
+from tests.studio.running_studio import studio_app
 
 PATIENCE = 60.0
 
@@ -159,3 +160,22 @@ def test_a_wrong_file_is_told_before_waiting(call: Call, tmp_path: Path) -> None
     assert "is not valid TOML" in answer.err
     with pytest.raises(ConfigError):
         CommandTrainer(tmp_path / "bad.toml")
+
+
+def test_the_studio_shows_a_real_run_whole(own: Path, tmp_path: Path) -> None:
+    """What `improve` left in the workspace, through the routes that read it."""
+    with studio_app(tmp_path, workspace=own) as running:
+        (listed,) = running.client.get("/api/v1/runs").json()["runs"]
+        assert (listed["id"], listed["state"], listed["kind"]) == ("improve-0001", "finished", "improve")
+        run = running.client.get("/api/v1/runs/improve-0001").json()
+        curves = {curve["name"]: [step for step, _ in curve["points"]] for curve in run["curves"]}
+        assert curves["loss"] == [1, 2, 3, 4, 5, 6]
+        assert curves["reward"] == curves["oracle"] == curves["held-out"] == [0, 3, 6]
+        assert {"oracle", "clip"} <= {metric["name"] for metric in run["metrics"]}
+        assert run["verdict"] in ("promote", "hold", "reject")
+        assert (run["config"]["fit.steps"], run["config"]["reward"]) == ("6", "clip=1")
+        assert len(run["grid"]) == 15
+        for side in ("before_url", "after_url"):
+            picture = running.client.get(run["grid"][14][side])
+            assert (picture.status_code, picture.content[:4]) == (200, b"\x89PNG")
+        assert "<title>" in running.client.get(run["report_url"]).text

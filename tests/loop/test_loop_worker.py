@@ -181,6 +181,22 @@ def test_a_job_that_was_taken_over_is_left_alone(model: Path, space: Workspace) 
     assert taken[0].id == job.id
 
 
+def test_who_is_erased_orders_nothing_any_more(model: Path, space: Workspace) -> None:
+    job = enter(space)
+
+    def erase() -> None:
+        space.erasure.person("ann", receipt="r", at=2.0)
+        time.sleep(0.2)
+
+    done = worker(space, SmallTrainer(model, before=erase, at_step=3)).work(TRAININGS)
+    assert done is not None
+    assert done.id == job.id
+    assert space.jobs.list(None) == ()
+    assert space.lease.holder() is None
+    losses = [line for line in space.stage_files.load(job.id, CURVES).splitlines() if b"loss" in line]
+    assert len(losses) == 2
+
+
 def test_one_training_at_a_time_the_job_waits_and_says_for_whom(space: Workspace, model: Path) -> None:
     job, trainer = enter(space), SmallTrainer(model)
     holder = space.lease.acquire(run="improve-0007", at=time.time())
@@ -215,7 +231,7 @@ def test_a_run_that_ended_before_its_job_did_is_not_run_again(space: Workspace, 
         ("improve", {"method": "nft", "methid": 1}, "the key 'methid' is unknown: did you mean 'method'"),
         ("improve", {"rounds": 0}, "rounds = 0: "),
         ("improve", {"method": "../etc"}, "method = '../etc'"),
-        ("improve", {"pairs": "/home/ann/pairs"}, "pairs = '/home/ann/pairs'"),
+        ("improve", {"pairs": "/etc/pairs"}, "pairs = '/etc/pairs'"),
         ("promote", {"base": "builtin:sd"}, "checkpoint"),
         ("dance", {}, "kind of order 'dance' is unknown"),
     ],
@@ -314,6 +330,20 @@ def test_heartbeats_tell_a_cancelled_job_a_lost_one_and_a_stopping_worker(space:
     space.jobs.finish(claimed, at=2.0, cancelled=True)
     with held(claimed, threading.Event()) as holding:
         wait_for(lambda: why(holding) == "taken over")
+
+
+def test_heartbeats_that_end_for_any_other_reason_end_the_work(space: Workspace) -> None:
+    enter(space)
+    claimed = space.jobs.claim(TRAININGS, worker="w", at=time.time())
+    assert claimed is not None
+    progress = iter([{"share": 0.5}])
+    holding = HeldJob(
+        space.jobs, claimed, clock=time.time, every=0.01, stopping=threading.Event(), progress=lambda: next(progress)
+    )
+    with holding:
+        wait_for(lambda: holding._failure is not None)
+        with pytest.raises(StopIteration):
+            holding.check()
 
 
 def why(holding: HeldJob) -> str:

@@ -1,5 +1,5 @@
 // Made by `npm run types`: do not edit.
-// OpenAPI sha256 2f51ee17fa43a99ec228bb68626cc71802c625e02a00701a9d6726c20523b44b
+// OpenAPI sha256 496a0e6ad88b589f66156e593b62585cabf8779fc0a968c2c61f3abb4d08d68f
 export interface paths {
     "/api/v1/answers": {
         parameters: {
@@ -137,6 +137,26 @@ export interface paths {
          * @description The newest ask that was not answered, put away or expired.
          */
         get: operations["pending_api_v1_asks_pending_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/asks/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Statistics
+         * @description How asking goes, over everybody: what estimates speak of (eligible pictures), and what they leave out.
+         */
+        get: operations["statistics_api_v1_asks_statistics_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -689,6 +709,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promote
+         * @description Order that a checkpoint be served. Follow it like a run.
+         */
+        post: operations["promote_api_v1_models_promote_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models/repeats": {
         parameters: {
             query?: never;
@@ -703,6 +743,26 @@ export interface paths {
         get: operations["get_repeats_api_v1_models_repeats_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Roll Back
+         * @description Order that the champion before this one be served. Follow it like a run.
+         */
+        post: operations["roll_back_api_v1_models_rollback_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1013,6 +1073,238 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/rooms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rooms
+         * @description The sessions the person was invited to.
+         */
+        get: operations["rooms_api_v1_rooms_get"];
+        put?: never;
+        /**
+         * Open Room
+         * @description Open a session: a perk of the highest tier, and of whoever looks after the server.
+         */
+        post: operations["open_room_api_v1_rooms_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rooms/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Room
+         * @description A session of the person's, with what lies on its table.
+         */
+        get: operations["room_api_v1_rooms__id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rooms/{id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close
+         * @description End one's own session: what was said stays, nothing more is taken in.
+         */
+        post: operations["close_api_v1_rooms__id__close_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rooms/{id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Invite
+         * @description Invite people to one's own session. A name that nobody has is refused, and then nobody is invited.
+         */
+        post: operations["invite_api_v1_rooms__id__members_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rooms/{id}/pictures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lay Out
+         * @description Lay own pictures on the table of one's own session.
+         */
+        post: operations["lay_out_api_v1_rooms__id__pictures_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Runs
+         * @description All runs of this instance, the newest first, with what waits to become one.
+         */
+        get: operations["list_runs_api_v1_runs_get"];
+        put?: never;
+        /**
+         * Create Run
+         * @description Order a run; a worker begins it. The same Idempotency-Key again gives the first one.
+         */
+        post: operations["create_run_api_v1_runs_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run
+         * @description One run with curves, examination, pictures and settings.
+         */
+        get: operations["get_run_api_v1_runs__id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Stop Run
+         * @description Cancel a run that waits; ask one that works to stop between two steps. One that has ended stays as it is.
+         */
+        delete: operations["stop_run_api_v1_runs__id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow Run
+         * @description Progress and new points of a run until it ends, as server-sent events; load the run first for what was before.
+         */
+        get: operations["follow_run_api_v1_runs__id__events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/grid/{place}/{side}.png": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Grid Picture
+         * @description One picture of a run's grid.
+         */
+        get: operations["get_grid_picture_api_v1_runs__id__grid__place___side__png_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Report
+         * @description The report of a run as a page of its own.
+         */
+        get: operations["get_report_api_v1_runs__id__report_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Options
+         * @description What a run may be told to use.
+         */
+        get: operations["get_options_api_v1_runs_options_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -1067,6 +1359,186 @@ export interface paths {
          * @description Make an account by invitation, which serves once, and open a session.
          */
         post: operations["sign_up_api_v1_sign_up_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Studies
+         * @description The studies one takes part in, and open ones one may take part in.
+         */
+        get: operations["list_studies_api_v1_studies_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{id}/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer Pairs
+         * @description Keep choices. Sending one again does no harm; the first choice stays.
+         */
+        post: operations["answer_pairs_api_v1_studies__id__answers_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close Study
+         * @description End a study: no pair is given and no answer taken any more.
+         */
+        post: operations["close_study_api_v1_studies__id__close_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{id}/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Invitations
+         * @description Links for participants without an account.
+         */
+        post: operations["make_invitations_api_v1_studies__id__invitations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{id}/next": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Next Pair
+         * @description The first pair that is not wholly answered. The first call gives the participant their pairs.
+         */
+        get: operations["next_pair_api_v1_studies__id__next_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{id}/pictures/{assignment}/{side}.png": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Study Picture
+         * @description One side of a pair, by the link that came with it.
+         */
+        get: operations["get_study_picture_api_v1_studies__id__pictures__assignment___side__png_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Report
+         * @description The preference table so far, and whether the answers can be trusted.
+         */
+        get: operations["get_report_api_v1_studies__id__report_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/all": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List All
+         * @description Every study with its progress.
+         */
+        get: operations["list_all_api_v1_studies_all_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Join Study
+         * @description Take part by a link. The same link again is the same participant.
+         */
+        post: operations["join_study_api_v1_studies_join_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1243,7 +1715,9 @@ export interface components {
     schemas: {
         /**
          * AnswerOutcome
-         * @description What became of an answer. http: the status it has when it is sent alone; code and message: why it was refused.
+         * @description What became of an answer. http: the status it has when it is sent alone.
+         *
+         *     code, message and param: why it was refused, and which field is at fault.
          */
         AnswerOutcome: {
             /** Code */
@@ -1256,6 +1730,8 @@ export interface components {
             id: string;
             /** Message */
             message: string;
+            /** Param */
+            param?: string | null;
             /**
              * Status
              * @enum {string}
@@ -1372,6 +1848,32 @@ export interface components {
             timezone: string;
         };
         /**
+         * AskStatistics
+         * @description How asking goes. expected: asks that the stored probabilities foretell, to compare with `asked`.
+         *
+         *     saved: asks that a second pass made unnecessary. excluded: pictures that no coin was thrown for, by reason.
+         */
+        AskStatistics: {
+            /** Asked */
+            asked: number;
+            /** Decisions */
+            decisions: number;
+            /** Eligible */
+            eligible: number;
+            /** Excluded */
+            excluded: {
+                [key: string]: number;
+            };
+            /** Expected */
+            expected: number;
+            /** Outcomes */
+            outcomes: {
+                [key: string]: number;
+            };
+            /** Saved */
+            saved: number;
+        };
+        /**
          * AskView
          * @description An ask: the token goes back with the answer and serves once.
          */
@@ -1474,6 +1976,80 @@ export interface components {
             } | null;
         };
         /**
+         * ChecksView
+         * @description repeats: answers that were given twice; steady: the share of them that were alike. left: share that chose left.
+         *
+         *     agreement: Krippendorff's alpha by question.
+         */
+        ChecksView: {
+            /** Agreement */
+            agreement: {
+                [key: string]: components["schemas"]["Share"];
+            };
+            left: components["schemas"]["Share"] | null;
+            /** Repeats */
+            repeats: number;
+            steady: components["schemas"]["Share"] | null;
+        };
+        /**
+         * ChoiceOutcome
+         * @description What became of one choice; "known": it was made before, and the first one stays.
+         */
+        ChoiceOutcome: {
+            /** Assignment */
+            assignment: string;
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+            /** Question */
+            question: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "stored" | "known" | "refused";
+        };
+        /**
+         * ChoiceOutcomes
+         * @description In the order in which they were sent.
+         */
+        ChoiceOutcomes: {
+            /** Outcomes */
+            outcomes: components["schemas"]["ChoiceOutcome"][];
+        };
+        /**
+         * Comparison
+         * @description How often `first` was preferred to `second` for one question, with the 95 % interval clustered by person.
+         *
+         *     low, high: null for fewer than two people. verdict: whose side of one half the whole interval lies on.
+         */
+        Comparison: {
+            /** Answers */
+            answers: number;
+            /** First */
+            first: string;
+            /** High */
+            high: number | null;
+            /** Low */
+            low: number | null;
+            /** Pairs */
+            pairs: number;
+            /** People */
+            people: number;
+            /** Preferred */
+            preferred: number;
+            /** Question */
+            question: string;
+            /** Second */
+            second: string;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "first" | "second" | "unclear";
+        };
+        /**
          * ConsentChange
          * @description What the person agrees to; what is left out stays.
          */
@@ -1496,6 +2072,19 @@ export interface components {
             share: boolean;
             /** Unsafe */
             unsafe: boolean;
+        };
+        /**
+         * Curve
+         * @description Values by training step, at most 500 of them.
+         */
+        Curve: {
+            /** Name */
+            name: string;
+            /** Points */
+            points: [
+                number,
+                number
+            ][];
         };
         /**
          * DataCounts
@@ -1554,10 +2143,10 @@ export interface components {
             expires_at: string;
             /** Id */
             id: string;
-            left: components["schemas"]["Side"];
+            left: components["schemas"]["redraft__studio__routes__duels__Side"];
             /** Prompt */
             prompt: string | null;
-            right: components["schemas"]["Side"];
+            right: components["schemas"]["redraft__studio__routes__duels__Side"];
             /** Rules */
             rules: string[];
         };
@@ -1930,6 +2519,18 @@ export interface components {
             picture: string;
         };
         /**
+         * GridCell
+         * @description One prompt painted by both models from the same noise.
+         */
+        GridCell: {
+            /** After Url */
+            after_url: string;
+            /** Before Url */
+            before_url: string;
+            /** Prompt */
+            prompt: string;
+        };
+        /**
          * Health
          * @description The process answers.
          */
@@ -1960,6 +2561,24 @@ export interface components {
             history: components["schemas"]["LiveView"][];
         };
         /**
+         * Invitation
+         * @description What stands in the link.
+         */
+        Invitation: {
+            /** Invitation */
+            invitation: string;
+        };
+        /**
+         * Invitations
+         * @description Links, each for one participant.
+         */
+        Invitations: {
+            /** Expires At */
+            expires_at: string;
+            /** Links */
+            links: string[];
+        };
+        /**
          * InvitationView
          * @description An invitation; it serves once.
          */
@@ -1970,6 +2589,30 @@ export interface components {
             invitation: string;
             /** Url */
             url: string;
+        };
+        /**
+         * InvitationWish
+         * @description How many links, and how long they open the study.
+         */
+        InvitationWish: {
+            /**
+             * Count
+             * @default 1
+             */
+            count: number;
+            /**
+             * Days
+             * @default 30
+             */
+            days: number;
+        };
+        /**
+         * Invited
+         * @description People by the name that they log in by.
+         */
+        Invited: {
+            /** Names */
+            names: string[];
         };
         /**
          * JobFault
@@ -2095,6 +2738,15 @@ export interface components {
             steps?: number | null;
         };
         /**
+         * Joined
+         * @description A participant's study, and the key that acts for them: "" in an open studio, where none is needed.
+         */
+        Joined: {
+            /** Key */
+            key: string;
+            study: components["schemas"]["StudyView"];
+        };
+        /**
          * Kept
          * @description An answer that is on the disk. first: the person's first to this form about this subject, which earns points.
          */
@@ -2140,6 +2792,14 @@ export interface components {
             scopes: string[];
             /** Used At */
             used_at: string | null;
+        };
+        /**
+         * LaidOut
+         * @description Own pictures to lay on the table.
+         */
+        LaidOut: {
+            /** Pictures */
+            pictures: string[];
         };
         /**
          * Lease
@@ -2312,6 +2972,38 @@ export interface components {
             via: string;
         };
         /**
+         * MethodOption
+         * @description A method that a run may use.
+         */
+        MethodOption: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * MetricView
+         * @description One row of the examination: live model, candidate, paired difference with its 95 % interval.
+         */
+        MetricView: {
+            /** Candidate */
+            candidate: number;
+            /** Difference */
+            difference: number;
+            /** High */
+            high: number;
+            /** Incumbent */
+            incumbent: number;
+            /** Low */
+            low: number;
+            /** Name */
+            name: string;
+            /** Role */
+            role: string;
+            /** Unit */
+            unit: string;
+        };
+        /**
          * ModelsView
          * @description The models of this studio, and what a request may ask of them.
          */
@@ -2394,6 +3086,14 @@ export interface components {
             old: string;
         };
         /**
+         * NewRoom
+         * @description A session to open.
+         */
+        NewRoom: {
+            /** Title */
+            title: string;
+        };
+        /**
          * NewUser
          * @description An account to be made. Without a password nobody logs in until one is set on the command line.
          */
@@ -2411,6 +3111,14 @@ export interface components {
          */
         NextDuel: {
             duel: components["schemas"]["DuelView"] | null;
+        };
+        /**
+         * NextPair
+         * @description The pair to judge, or null when all are.
+         */
+        NextPair: {
+            pair: components["schemas"]["PairView"] | null;
+            study: components["schemas"]["StudyView"];
         };
         /**
          * NextRanking
@@ -2472,6 +3180,24 @@ export interface components {
         Outcomes: {
             /** Outcomes */
             outcomes: components["schemas"]["AnswerOutcome"][];
+        };
+        /**
+         * PairView
+         * @description A pair as it lies, the `place`-th (from 0) of `of`. questions: those that are still open.
+         */
+        PairView: {
+            /** Assignment */
+            assignment: string;
+            left: components["schemas"]["redraft__studio__routes__studies__Side"];
+            /** Of */
+            of: number;
+            /** Place */
+            place: number;
+            /** Prompt */
+            prompt: string;
+            /** Questions */
+            questions: components["schemas"]["Question"][];
+            right: components["schemas"]["redraft__studio__routes__studies__Side"];
         };
         /**
          * PendingAsk
@@ -2560,6 +3286,31 @@ export interface components {
             today: components["schemas"]["TodayView"] | null;
         };
         /**
+         * ProgressView
+         * @description How far a run is: its stage, the share of it that is done, and words.
+         */
+        ProgressView: {
+            /** Share */
+            share: number;
+            /** Stage */
+            stage: string;
+            /** Words */
+            words: string;
+        };
+        /**
+         * Promotion
+         * @description Which checkpoint becomes the champion: its id, four or more of its first digits, or "challenger".
+         */
+        Promotion: {
+            /** Checkpoint */
+            checkpoint: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
          * PromptRepeats
          * @description One prompt, unnamed: how often it was requested, and how many of these were to do it again.
          */
@@ -2568,6 +3319,16 @@ export interface components {
             again: number;
             /** Requests */
             requests: number;
+        };
+        /**
+         * Question
+         * @description What is asked about a pair.
+         */
+        Question: {
+            /** Name */
+            name: string;
+            /** Text */
+            text: string;
         };
         /**
          * QuotaView
@@ -2587,7 +3348,7 @@ export interface components {
             /** Id */
             id: string;
             /** Pictures */
-            pictures: components["schemas"]["Side"][];
+            pictures: components["schemas"]["redraft__studio__routes__duels__Side"][];
             /** Prompt */
             prompt: string | null;
             /** Rules */
@@ -2641,6 +3402,42 @@ export interface components {
             };
             /** Runs */
             runs: string[];
+        };
+        /**
+         * RecipeOption
+         * @description How much a run does.
+         */
+        RecipeOption: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * Side
+         * @description A picture without a word of which model made it.
+         */
+        redraft__studio__routes__duels__Side: {
+            /** Height */
+            height: number;
+            /** Picture Id */
+            picture_id: string;
+            /** Url */
+            url: string;
+            /** Width */
+            width: number;
+        };
+        /**
+         * Side
+         * @description One picture of a pair.
+         */
+        redraft__studio__routes__studies__Side: {
+            /** Height */
+            height: number;
+            /** Url */
+            url: string;
+            /** Width */
+            width: number;
         };
         /**
          * RepeatsView
@@ -2731,6 +3528,254 @@ export interface components {
             token: string;
         };
         /**
+         * Rollback
+         * @description Why the champion before is served again.
+         */
+        Rollback: {
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
+         * RoomDetail
+         * @description A session with its members, by name, and the pictures on its table.
+         */
+        RoomDetail: {
+            /** Closed At */
+            closed_at: string | null;
+            /** Created At */
+            created_at: string;
+            /** Id */
+            id: string;
+            /** Members */
+            members: string[];
+            /** Own */
+            own: boolean;
+            /** Pictures */
+            pictures: components["schemas"]["AskedPicture"][];
+            /** Title */
+            title: string;
+        };
+        /**
+         * RoomList
+         * @description The sessions a person was invited to, the newest first.
+         */
+        RoomList: {
+            /** Rooms */
+            rooms: components["schemas"]["RoomView"][];
+        };
+        /**
+         * RoomView
+         * @description A critique session. own: the person opened it.
+         */
+        RoomView: {
+            /** Closed At */
+            closed_at: string | null;
+            /** Created At */
+            created_at: string;
+            /** Id */
+            id: string;
+            /** Own */
+            own: boolean;
+            /** Title */
+            title: string;
+        };
+        /**
+         * RunDetail
+         * @description A run with everything the page draws. resumed: how often another worker went on with it.
+         */
+        RunDetail: {
+            /** Cancelling */
+            cancelling: boolean;
+            /** Checkpoint */
+            checkpoint: string;
+            /** Config */
+            config: {
+                [key: string]: string;
+            };
+            /** Created At */
+            created_at: string;
+            /** Curves */
+            curves: components["schemas"]["Curve"][];
+            /** Error */
+            error: string;
+            /** Finished At */
+            finished_at: string | null;
+            /** Grid */
+            grid: components["schemas"]["GridCell"][];
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Method */
+            method: string;
+            /** Metrics */
+            metrics: components["schemas"]["MetricView"][];
+            /** Mine */
+            mine: boolean;
+            /** Model */
+            model: string;
+            progress: components["schemas"]["ProgressView"];
+            /** Promoted */
+            promoted: boolean;
+            /** Reasons */
+            reasons: string[];
+            /** Report Url */
+            report_url: string | null;
+            /** Resumed */
+            resumed: number;
+            /** Stages */
+            stages: components["schemas"]["StageView"][];
+            /** Started At */
+            started_at: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "finished" | "failed" | "cancelled";
+            /** Stopped By */
+            stopped_by: string | null;
+            /** Title */
+            title: string;
+            /** Verdict */
+            verdict: ("promote" | "hold" | "reject") | null;
+        };
+        /**
+         * RunOptions
+         * @description What a run may be told.
+         */
+        RunOptions: {
+            /** Methods */
+            methods: components["schemas"]["MethodOption"][];
+            /** Models */
+            models: string[];
+            /** Recipes */
+            recipes: components["schemas"]["RecipeOption"][];
+        };
+        /**
+         * RunOrder
+         * @description What is to be run. `train` never moves the champion.
+         */
+        RunOrder: {
+            /**
+             * Facets
+             * @description instead of `reward`: the six facets of this scorer
+             */
+            facets?: string | null;
+            /**
+             * Kind
+             * @default improve
+             * @enum {string}
+             */
+            kind: "improve" | "train";
+            /**
+             * Method
+             * @description a method or a preset of one
+             * @default nft
+             */
+            method: string;
+            /**
+             * Model
+             * @description a model that the studio allows
+             * @default builtin:sd
+             */
+            model: string;
+            /**
+             * Pairs
+             * @description dpo: what people chose in this workspace
+             */
+            pairs?: "answers" | null;
+            /**
+             * Promote
+             * @description move the champion when the gate says so; never with `train`
+             * @default true
+             */
+            promote: boolean;
+            /**
+             * Recipe
+             * @description how much of the method's own recipe: "" all of it, "short" less, "long" twice as much
+             * @default
+             * @enum {string}
+             */
+            recipe: "" | "short" | "long";
+            /**
+             * Reward
+             * @description scorers with their weights
+             */
+            reward?: {
+                [key: string]: number;
+            };
+            /** Rounds */
+            rounds?: number | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+            /**
+             * Steps
+             * @description sampling steps
+             */
+            steps?: number | null;
+            /**
+             * Train Steps
+             * @description optimizer steps of each round
+             */
+            train_steps?: number | null;
+        };
+        /**
+         * RunPage
+         * @description Runs, the newest first. next: where the following page begins; null on the last one.
+         */
+        RunPage: {
+            /** Next */
+            next: string | null;
+            /** Runs */
+            runs: components["schemas"]["RunView"][];
+        };
+        /**
+         * RunView
+         * @description A run, or what was ordered to become one. cancelling: it was asked to stop. mine: this person ordered it.
+         */
+        RunView: {
+            /** Cancelling */
+            cancelling: boolean;
+            /** Created At */
+            created_at: string;
+            /** Error */
+            error: string;
+            /** Finished At */
+            finished_at: string | null;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Method */
+            method: string;
+            /** Mine */
+            mine: boolean;
+            /** Model */
+            model: string;
+            progress: components["schemas"]["ProgressView"];
+            /** Reasons */
+            reasons: string[];
+            /** Started At */
+            started_at: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "finished" | "failed" | "cancelled";
+            /** Stopped By */
+            stopped_by: string | null;
+            /** Title */
+            title: string;
+            /** Verdict */
+            verdict: ("promote" | "hold" | "reject") | null;
+        };
+        /**
          * SentAnswer
          * @description An answer as a client sends it. id: a UUID of version 7 that the client makes; sending it again does no harm.
          *
@@ -2766,6 +3811,33 @@ export interface components {
             subject: string;
             /** Token */
             token?: string | null;
+        };
+        /**
+         * SentChoice
+         * @description One choice. lead_ms: how long the pair was looked at.
+         */
+        SentChoice: {
+            /** Assignment */
+            assignment: string;
+            /**
+             * Choice
+             * @enum {string}
+             */
+            choice: "left" | "right";
+            /** Created At */
+            created_at: string;
+            /** Lead Ms */
+            lead_ms?: number | null;
+            /** Question */
+            question: string;
+        };
+        /**
+         * SentChoices
+         * @description Choices, in any order.
+         */
+        SentChoices: {
+            /** Answers */
+            answers: components["schemas"]["SentChoice"][];
         };
         /**
          * ServedModel
@@ -2881,18 +3953,16 @@ export interface components {
             token: string;
         };
         /**
-         * Side
-         * @description A picture without a word of which model made it.
+         * Share
+         * @description A share with its 95 % interval.
          */
-        Side: {
-            /** Height */
-            height: number;
-            /** Picture Id */
-            picture_id: string;
-            /** Url */
-            url: string;
-            /** Width */
-            width: number;
+        Share: {
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /** Value */
+            value: number;
         };
         /**
          * SignUp
@@ -2905,6 +3975,99 @@ export interface components {
             name: string;
             /** Password */
             password: string;
+        };
+        /**
+         * StageView
+         * @description One entry of a run's ledger.
+         */
+        StageView: {
+            /** At */
+            at: string;
+            /** Stage */
+            stage: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "started" | "finished";
+        };
+        /**
+         * StudyList
+         * @description The studies of a participant.
+         */
+        StudyList: {
+            /** Studies */
+            studies: components["schemas"]["StudyView"][];
+        };
+        /**
+         * StudyReportView
+         * @description The table of a study. left_out: people whose answers were not steady enough to be counted.
+         */
+        StudyReportView: {
+            checks: components["schemas"]["ChecksView"];
+            /** Comparisons */
+            comparisons: components["schemas"]["Comparison"][];
+            /** Left Out */
+            left_out: number;
+            study: components["schemas"]["StudyRow"];
+        };
+        /**
+         * StudyRow
+         * @description A study as its operators see it. pairs: without those that come again. finished: people who answered all.
+         */
+        StudyRow: {
+            /** Answered */
+            answered: number;
+            /** Closed At */
+            closed_at: string | null;
+            /** Created At */
+            created_at: string;
+            /** Finished */
+            finished: number;
+            /** Id */
+            id: string;
+            /** Pairs */
+            pairs: number;
+            /** Participants */
+            participants: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "closed";
+            /** Title */
+            title: string;
+        };
+        /**
+         * StudyRows
+         * @description All studies, the newest first.
+         */
+        StudyRows: {
+            /** Studies */
+            studies: components["schemas"]["StudyRow"][];
+        };
+        /**
+         * StudyView
+         * @description A study as a participant sees it. given, answered: pairs; given 0: not begun yet.
+         */
+        StudyView: {
+            /** Answered */
+            answered: number;
+            /** Given */
+            given: number;
+            /** Id */
+            id: string;
+            /** Introduction */
+            introduction: string;
+            /** Questions */
+            questions: components["schemas"]["Question"][];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "closed";
+            /** Title */
+            title: string;
         };
         /**
          * Synced
@@ -3464,6 +4627,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PendingAsk"];
+                };
+            };
+        };
+    };
+    statistics_api_v1_asks_statistics_get: {
+        parameters: {
+            query?: {
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AskStatistics"];
                 };
             };
         };
@@ -4773,6 +5976,50 @@ export interface operations {
             };
         };
     };
+    promote_api_v1_models_promote_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Promotion"];
+            };
+        };
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+        };
+    };
     get_repeats_api_v1_models_repeats_get: {
         parameters: {
             query?: {
@@ -4810,6 +6057,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RepeatsView"];
+                };
+            };
+        };
+    };
+    roll_back_api_v1_models_rollback_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rollback"];
+            };
+        };
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
                 };
             };
         };
@@ -5457,6 +6748,573 @@ export interface operations {
             };
         };
     };
+    rooms_api_v1_rooms_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoomList"];
+                };
+            };
+        };
+    };
+    open_room_api_v1_rooms_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRoom"];
+            };
+        };
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoomView"];
+                };
+            };
+        };
+    };
+    room_api_v1_rooms__id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoomDetail"];
+                };
+            };
+        };
+    };
+    close_api_v1_rooms__id__close_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    invite_api_v1_rooms__id__members_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Invited"];
+            };
+        };
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    lay_out_api_v1_rooms__id__pictures_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LaidOut"];
+            };
+        };
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_runs_api_v1_runs_get: {
+        parameters: {
+            query?: {
+                after?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunPage"];
+                };
+            };
+        };
+    };
+    create_run_api_v1_runs_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunOrder"];
+            };
+        };
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+        };
+    };
+    get_run_api_v1_runs__id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunDetail"];
+                };
+            };
+        };
+    };
+    stop_run_api_v1_runs__id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+        };
+    };
+    follow_run_api_v1_runs__id__events_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+        };
+    };
+    get_grid_picture_api_v1_runs__id__grid__place___side__png_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                place: number;
+                side: "before" | "after";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+        };
+    };
+    get_report_api_v1_runs__id__report_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+        };
+    };
+    get_options_api_v1_runs_options_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunOptions"];
+                };
+            };
+        };
+    };
     session_api_v1_session_get: {
         parameters: {
             query?: never;
@@ -5575,6 +7433,380 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LoggedIn"];
+                };
+            };
+        };
+    };
+    list_studies_api_v1_studies_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyList"];
+                };
+            };
+        };
+    };
+    answer_pairs_api_v1_studies__id__answers_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SentChoices"];
+            };
+        };
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChoiceOutcomes"];
+                };
+            };
+        };
+    };
+    close_study_api_v1_studies__id__close_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    make_invitations_api_v1_studies__id__invitations_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InvitationWish"];
+            };
+        };
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitations"];
+                };
+            };
+        };
+    };
+    next_pair_api_v1_studies__id__next_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NextPair"];
+                };
+            };
+        };
+    };
+    get_study_picture_api_v1_studies__id__pictures__assignment___side__png_get: {
+        parameters: {
+            query?: {
+                expires?: string;
+                signature?: string;
+                variant?: string;
+                viewer?: string;
+            };
+            header?: never;
+            path: {
+                assignment: string;
+                id: string;
+                side: "left" | "right";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+        };
+    };
+    get_report_api_v1_studies__id__report_get: {
+        parameters: {
+            query?: {
+                /** @description leave out who is less */
+                steady?: number | null;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyReportView"];
+                };
+            };
+        };
+    };
+    list_all_api_v1_studies_all_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyRows"];
+                };
+            };
+        };
+    };
+    join_study_api_v1_studies_join_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Invitation"];
+            };
+        };
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Joined"];
                 };
             };
         };

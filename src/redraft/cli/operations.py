@@ -87,16 +87,12 @@ def collect_garbage(
 @database.command("upgrade")
 def upgrade(workspace: options.Workspace = DEFAULT_WORKSPACE, as_json: options.Json = False) -> None:
     """Bring the tables up to date; every other command does so by itself. Example: redraft db upgrade"""
-    import sqlalchemy as sa
+    from redraft.store.workspace import Workspace, database_of
 
-    from redraft.store.database import Database
-    from redraft.store.workspace import Workspace
-
-    # Looked at before it is opened as a workspace, which upgrades it.
-    place = os.environ.get("REDRAFT_DATABASE_URL") or sa.URL.create("sqlite", database=str(workspace / "redraft.db"))
     before = None
+    # Looked at before it is opened as a workspace, which upgrades it.
     if os.environ.get("REDRAFT_DATABASE_URL") or (workspace / "redraft.db").is_file():
-        looking = Database(place)
+        looking = database_of(workspace)
         try:
             before = looking.revision()
         finally:

@@ -49,7 +49,7 @@ def examined_pairs(workspace: Workspace, run: str, *, count: int, seed: int) -> 
     prompts: Sequence[str] = json.loads(workspace.stage_files.load(run, EXAMINED))["prompts"]
     journal = Journal(workspace=workspace, run=run, seed=0, clock=lambda: 0.0)
     before, after = (journal.recall(f"examine-{side}").tensors["pixels"] for side in ("incumbent", "candidate"))
-    pairs = []
+    pairs: list[ExaminedPair] = []
     for row in Key(seed=seed, path=("study", run)).permutation(len(prompts)).tolist():
         first, second = (_picture(pixels[row]) for pixels in (before, after))
         if len(pairs) < count and not np.array_equal(first, second):

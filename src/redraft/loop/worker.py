@@ -78,7 +78,7 @@ class Worker:
         except BusyError as error:
             # Somebody else has the job now: what they say about it counts.
             LOG.warning("job %s: %s", job.id, error)
-            return self.workspace.jobs.get(job.id, owner=None)
+            return self._as_it_is(job)
         LOG.info("job %s %s %s", done.id, done.state, done.error)
         return done
 
@@ -159,13 +159,20 @@ class Worker:
         jobs, now = self.workspace.jobs, self.clock()
         LOG.info("job %s: %s", job.id, interruption.why)
         if interruption.why == "taken over":
-            return jobs.get(job.id, owner=None)
+            return self._as_it_is(job)
         if interruption.why != "cancelled":
             return jobs.release(job, at=now)
         if _run_of(self.workspace, job.id) is not None:
             reason = f"cancelled; `redraft runs resume {job.id}` goes on with it"
             self.workspace.runs.set_status(job.id, "failed", at=now, result=json.dumps({"error": reason}))
         return jobs.finish(job, at=now, cancelled=True)
+
+    def _as_it_is(self, job: Job) -> Job:
+        """A job that is no longer this worker's; as it was claimed when whoever ordered it was erased."""
+        try:
+            return self.workspace.jobs.get(job.id, owner=None)
+        except UnknownNameError:
+            return job
 
 
 class _WaitError(Exception):

@@ -103,8 +103,7 @@ def _fill(archive: tarfile.TarFile, folder: Path, *, beside: Path, at: float) ->
             # What is missing was erased after the copy, and the next one does not name it; or it is gone for good.
             if not missing or missing == before:
                 break
-        digest, revision = _add(archive, DATABASE, copy), _revision(copy)
-        size = copy.stat().st_size
+        (size, digest), revision = _add(archive, DATABASE, copy), _revision(copy)
     made = Backup(
         made_at=at, revision=revision, files=len(done), bytes=size + sum(size for size, _ in done.values()),
         missing=tuple(missing),
@@ -124,22 +123,21 @@ def _add_files(archive: tarfile.TarFile, folder: Path, done: dict[str, tuple[int
             if name in done or path.is_symlink() or not path.is_file() or path.name.endswith(PARTIAL_SUFFIX):
                 continue
             try:
-                digest = _add(archive, name, path)
+                done[name] = _add(archive, name, path)
             except FileNotFoundError:
                 # Erased since the folder was read.
                 continue
-            done[name] = (archive.members[-1].size, digest)
 
 
-def _add(archive: tarfile.TarFile, name: str, path: Path) -> str:
-    """Add a file under a name; returns its SHA-256. One that grows meanwhile is taken as it was at the start."""
+def _add(archive: tarfile.TarFile, name: str, path: Path) -> tuple[int, str]:
+    """Add a file under a name; returns size and SHA-256. One that grows meanwhile is taken as it was at the start."""
     with path.open("rb") as file:
         facts = tarfile.TarInfo(name)
         status = os.fstat(file.fileno())
         facts.size, facts.mtime, facts.mode = status.st_size, status.st_mtime, status.st_mode & 0o777
         hashing = _Hashing(file)
-        archive.addfile(facts, hashing)  # type: ignore[arg-type]
-    return hashing.digest.hexdigest()
+        archive.addfile(facts, hashing)
+    return facts.size, hashing.digest.hexdigest()
 
 
 class _Hashing:

@@ -83,8 +83,7 @@ class Workspace:
         root = Path(folder).absolute()
         for part in ("images", "checkpoints", "runs"):
             make_folder(root / part)
-        given = database_url or os.environ.get("REDRAFT_DATABASE_URL")
-        database = Database(given or sa.URL.create("sqlite", database=str(root / "redraft.db")))
+        database = database_of(root, database_url=database_url)
         try:
             database.migrate()
         except BaseException:
@@ -139,3 +138,9 @@ class Workspace:
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
+
+
+def database_of(folder: Path, *, database_url: str | None = None) -> Database:
+    """The database of the workspace in `folder`, opened as it is: its schema is not brought up to date."""
+    given = database_url or os.environ.get("REDRAFT_DATABASE_URL")
+    return Database(given or sa.URL.create("sqlite", database=str(folder / "redraft.db")))

@@ -12,8 +12,8 @@ export type JobState = Job['state'];
 export type Live = Schemas['LiveView'];
 export type Models = Schemas['ModelsView'];
 export type Ask = Schemas['AskView'];
-export type Side = Schemas['Side'];
 export type Duel = Schemas['DuelView'];
+export type Side = Duel['left'];
 export type Ranking = Schemas['RankingView'];
 export type Review = Schemas['ReviewView'];
 export type Outcome = Schemas['AnswerOutcome'];
@@ -59,57 +59,11 @@ export type Form = Omit<Schemas['FormView'], 'fields' | 'follow_up'> & {
 
 export type Forms = Omit<Schemas['FormsView'], 'forms'> & { forms: Form[] };
 
-export interface Progress {
-  stage: string;
-  share: number;
-  words: string;
-}
-
-export interface Run {
-  id: string;
-  kind: string;
-  state: JobState;
-  title: string;
-  method: string;
-  model: string;
-  progress: Progress;
-  verdict: 'promote' | 'hold' | 'reject' | null;
-  reasons: string[];
-  stopped_by: string | null;
-  error: string;
-  cancelling: boolean;
-  mine: boolean;
-  created_at: string;
-  started_at: string | null;
-  finished_at: string | null;
-}
-
-export interface Curve {
-  name: string;
-  points: [number, number][];
-}
-
-export interface Metric {
-  name: string;
-  incumbent: number;
-  candidate: number;
-  difference: number;
-  low: number;
-  high: number;
-  unit: string;
-  role: string;
-}
-
-export interface RunDetail extends Run {
-  curves: Curve[];
-  metrics: Metric[];
-  grid: { prompt: string; before_url: string; after_url: string }[];
-  config: Record<string, string>;
-  report_url: string | null;
-}
-
-export interface RunOptions {
-  methods: { name: string; title: string }[];
-  models: string[];
-  recipes: { name: string; title: string; minutes: number }[];
-}
+export type Run = Schemas['RunView'];
+export type RunDetail = Schemas['RunDetail'];
+export type RunOptions = Schemas['RunOptions'];
+export type Progress = Run['progress'];
+export type Curve = RunDetail['curves'][number];
+export type Metric = RunDetail['metrics'][number];
+export type Study = Schemas['StudyView'];
+export type Pair = Schemas['PairView'];

@@ -54,11 +54,10 @@ class MethodOption(BaseModel):
 
 
 class RecipeOption(BaseModel):
-    """How much a run does. minutes: of the default method with a built-in model on two CPU cores, roughly."""
+    """How much a run does."""
 
     name: str
     title: str
-    minutes: int
 
 
 class RunOptions(BaseModel):
@@ -105,9 +104,9 @@ def get_options(studio: StudioDep, _who: Operator) -> RunOptions:
         methods=[MethodOption(name=name, title=TITLES.get(name, name)) for name in methods()],
         models=list(allowed_models(studio)),
         recipes=[
-            RecipeOption(name="", title="the usual amount, about 5 minutes", minutes=5),
-            RecipeOption(name="short", title="a short one, about 3 minutes", minutes=3),
-            RecipeOption(name="long", title="a long one, about 9 minutes", minutes=9),
+            RecipeOption(name="", title="the usual amount"),
+            RecipeOption(name="short", title="less: two fifths of it"),
+            RecipeOption(name="long", title="more: twice as much"),
         ],
     )
 
