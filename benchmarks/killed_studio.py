@@ -80,9 +80,14 @@ class Load:
             thread.join(PATIENCE)
 
     def _send(self, person: str, secret: str) -> None:
+        rng = random.Random(person)
+        headers = {"Authorization": f"Bearer {secret}"}
+        with httpx.Client(headers=headers, timeout=10) as client:
+            self._rate(person, rng, client)
+
+    def _rate(self, person: str, rng: random.Random, client: httpx.Client) -> None:
         from redraft.feedback.answer_ids import answer_id
 
-        rng = random.Random(person)
         while not self._ended:
             id = answer_id(at=time.time(), entropy=rng.getrandbits(74))
             payload = {"semantics": rng.randrange(11), "aesthetics": rng.randrange(11), "text": id}
@@ -91,9 +96,9 @@ class Load:
                 "payload": payload, "created_at": "2026-11-21T10:00:00Z",
             }  # fmt: skip
             self.sent[id] = payload
-            self._deliver(body, secret)
+            self._deliver(body, client)
 
-    def _deliver(self, body: dict[str, Any], secret: str) -> None:
+    def _deliver(self, body: dict[str, Any], client: httpx.Client) -> None:
         """Send an answer until some server has acknowledged it."""
         again = False
         while True:
@@ -104,8 +109,7 @@ class Load:
             if url is None:
                 return
             try:
-                with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=10) as client:
-                    answer = client.post("/api/v1/answers", json=body)
+                answer = client.post(f"{url}/api/v1/answers", json=body)
             except httpx.TransportError:
                 with self._lock:
                     self.tally.resent += not again
@@ -138,7 +142,7 @@ def kill_under_load(folder: Path, *, url: str | None, kills: int, senders: int) 
                 while load.count() < before + 2 * senders:
                     assert time.monotonic() < last, f"no answers were taken in: {load.tally.refused[:2]}"
                     time.sleep(0.002)
-                time.sleep(rng.uniform(0, 0.05))
+                time.sleep(rng.uniform(0, 0.3))
                 running.kill()
                 load.serve_at(None)
                 load.tally.kills += 1

@@ -75,7 +75,7 @@ def test_the_server_dies_while_a_person_rates(context: BrowserContext, tmp_path:
     with again(tmp_path, settings) as studio:
         page.evaluate("dispatchEvent(new Event('online'))")
         until(page, studio, 4)
-        expect(page.get_by_text("on this device")).to_have_count(0)
+        expect(page.get_by_text("will be sent once")).to_have_count(0)
         assert waiting(page) == 0
         page.wait_for_timeout(300)
         answers = studio.answers()

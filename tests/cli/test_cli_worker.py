@@ -171,7 +171,7 @@ def test_the_studio_shows_a_real_run_whole(own: Path, tmp_path: Path) -> None:
         curves = {curve["name"]: [step for step, _ in curve["points"]] for curve in run["curves"]}
         assert curves["loss"] == [1, 2, 3, 4, 5, 6]
         assert curves["reward"] == curves["oracle"] == curves["held-out"] == [0, 3, 6]
-        assert {"oracle", "clip"} <= {metric["name"] for metric in run["metrics"]}
+        assert {"oracle", "clip-heldout"} <= {metric["name"] for metric in run["metrics"]}
         assert run["verdict"] in ("promote", "hold", "reject")
         assert (run["config"]["fit.steps"], run["config"]["reward"]) == ("6", "clip=1")
         assert len(run["grid"]) == 15

@@ -63,4 +63,5 @@ def test_the_types_of_the_page_are_made_from_the_interface_of_today() -> None:
     ).stdout
     wanted = hashlib.sha256(printed.encode()).hexdigest()
     found = re.search(r"OpenAPI sha256 ([0-9a-f]{64})", (WEB / "src/api.d.ts").read_text())
-    assert found is not None and found[1] == wanted, "the interface changed: run `npm run types` in web/ and build"
+    assert found is not None
+    assert found[1] == wanted, "the interface changed: run `npm run types` in web/ and build"
