@@ -163,8 +163,10 @@ def test_two_stars_ask_on_and_the_arrows_move_them(page: Page, starred: Hung) ->
 def test_a_thumb_up_is_one_key_and_a_thumb_down_asks_on(page: Page, thumbed: Hung) -> None:
     visit(page, thumbed, "rate")
     before = len(thumbed.answers())
+    first = str(page.locator("figure img").get_attribute("src"))
     page.keyboard.press("g")
     up = sent(page, thumbed, before)
+    expect(page.locator("figure img")).not_to_have_attribute("src", first)
     assert (up.form, up.payload, up.mark) == ("thumbs", {"up": True}, 1)
     expect(page.get_by_role("button", name="I do not")).to_have_attribute("aria-pressed", "false")
     page.keyboard.press("b")

@@ -45,7 +45,7 @@ _ALL_STEPS: Mapping[str, Any] = {
 }
 _LOW_VARIANCE: Mapping[str, Any] = {
     **_GRADIENT,
-    "fit": {**_GRADIENT["fit"], "steps": 120, "batch_size": 16},
+    "fit": {**_GRADIENT["fit"], "steps": 60, "batch_size": 16},
 }
 _POLICY: Mapping[str, Any] = {
     "rounds": 4,
