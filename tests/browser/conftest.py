@@ -17,9 +17,12 @@ DESK = {"width": 1280, "height": 800}
 NewPage = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The Chromium of this machine; playwright's own download is not used."""
+    """The Chromium of this machine; playwright's own download is not used.
+
+    Ends with the module: while playwright lives its event loop runs in this thread, and no other test could start one.
+    """
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
         missing_input("no Chromium is installed: install the package `chromium` to run the browser tests")
