@@ -43,8 +43,8 @@ improve: $(STAMP) ## run the main job in ./redraft-workspace; options through AR
 studio: $(STAMP) ## open the studio with ./redraft-workspace; options through ARGS="--port 9000"
 	@$(BIN)/redraft studio --workspace ./redraft-workspace --open $(ARGS)
 
-test: $(STAMP) ## run the tests; a part of them through ARGS="tests/diffusion"
-	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+test: $(STAMP) ## run the tests but the slow ones; a part through ARGS="tests/diffusion", all through ARGS='-m "not gpu"'
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not gpu" $(ARGS)
 
 check: $(STAMP) ## format, lint, types, walls of the house: under two minutes
 	$(BIN)/ruff format --check .

@@ -22,6 +22,7 @@ from redraft.core.errors import (
 )
 from redraft.store.schema import REVISION
 
+_WAL_ATTEMPTS = 20
 _PATIENCE_SECONDS = 60
 _MIGRATIONS = Path(__file__).parent / "migrations"
 # SQLSTATE codes of PostgreSQL: serialization failure, deadlock, lock not available; disk full.
@@ -193,13 +194,24 @@ def _revision(connection: sa.Connection) -> str | None:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # Without this the driver opens transactions by its own rules, too late for BEGIN IMMEDIATE.
     connection.isolation_level = None
-    for pragma in (
-        f"busy_timeout = {_PATIENCE_SECONDS * 1000}",
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        "foreign_keys = ON",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_SECONDS * 1000}")
+    _use_wal(connection)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to WAL. Of processes that switch a new file at once SQLite lets one, and does not let the others wait."""
+    for left in reversed(range(_WAL_ATTEMPTS)):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or not left:
+                raise
+            # A transaction does wait for the lock, up to busy_timeout.
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("COMMIT")
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
