@@ -15,7 +15,7 @@ from benchmarks.subject import Amount
 from benchmarks.table import Figure, Section
 from redraft.feedback.asks import AskPolicy, Memory, Moment, Wishes, decide
 from redraft.store.gallery import Painting
-from redraft.studio.asking import decide_ask, decide_asks
+from redraft.studio.asking import decide_asks
 from redraft.studio.context import Studio, open_studio
 from redraft.studio.identity.people import Person, person_of
 from redraft.studio.settings import StudioSettings
@@ -57,6 +57,8 @@ def _rule() -> Callable[[int], None]:
 
 def _stored(studio: Studio, *, count: int) -> tuple[list[float], list[float], list[float]]:
     person = person_of(studio.workspace.people.get("local"), via="open")
+    from tests.studio.painted import decide_ask
+
     pictures = [painting.id for _ in range(count // 10) for painting in _painted(studio, person)]
     decisions = _times(len(pictures), lambda number: decide_ask(studio, person, pictures[number]))
     commits = _times(len(pictures), lambda number: studio.audit("benchmark", actor="", subject=str(number)))

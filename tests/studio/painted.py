@@ -16,6 +16,7 @@ from redraft.feedback.answer_ids import answer_id
 from redraft.store.gallery import Painting
 from redraft.store.people import Consent
 from redraft.store.requests import Request
+from redraft.studio.asking import AskView, decide_asks
 from redraft.studio.context import Studio
 from redraft.studio.identity.api_keys import add_key
 from redraft.studio.identity.people import Person, person_of
@@ -138,3 +139,11 @@ def clock_of(running: StudioApp) -> Clock:
     clock = running.studio.clock
     assert isinstance(clock, Clock)
     return clock
+
+
+def decide_ask(studio: Studio, person: Person, picture: str, *, session: str = "") -> AskView | None:
+    """Decide about one picture that is in the gallery already, as the studio does about those it just painted."""
+    painting = studio.workspace.gallery.get(picture, owner=person.id).painting
+    request = studio.workspace.requests.get(painting.request, owner=person.id)
+    (view,) = decide_asks(studio, person, [(painting, None)], request=request, session=session)
+    return view

@@ -18,13 +18,23 @@ from benchmarks.subject import QUICK
 from redraft.feedback.asks import AskPolicy, Memory, Moment, Wishes, begun, decide
 from redraft.feedback.local_time import local_day, local_minute
 from redraft.store.asks import AskDecisionEntry
-from redraft.studio.asking import AskView, coin_of, decide_ask, decide_asks, memory_of
+from redraft.studio.asking import AskView, coin_of, decide_asks, memory_of
 from redraft.studio.housekeeping import sweep
 from redraft.studio.identity.first_admin import LOCAL
 from redraft.studio.identity.people import person_of
 from redraft.studio.identity.tokens import AskToken, sign_ask
 from redraft.studio.times import iso
-from tests.studio.painted import Member, answer, clock_of, make_reviewer, member, new_id, paint, rating_studio
+from tests.studio.painted import (
+    Member,
+    answer,
+    clock_of,
+    decide_ask,
+    make_reviewer,
+    member,
+    new_id,
+    paint,
+    rating_studio,
+)
 from tests.studio.running_studio import Clock, StudioApp, studio_app
 
 

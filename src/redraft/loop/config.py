@@ -17,6 +17,9 @@ from redraft.methods.fit_config import FitConfig
 from redraft.models.builtin import DEFAULT as DEFAULT_MODEL
 from redraft.rewards.fit_config import RewardFitConfig
 
+RATINGS = "ratings"
+"""The name of a reward that is fitted to ratings of the incumbent's own pictures."""
+
 
 class Sampling(Config):
     """How pictures are sampled, at examination and (unless `collect` says otherwise) while collecting."""
@@ -136,7 +139,7 @@ class RunConfig(Config):
     def _one_source_of_examples(self) -> RunConfig:
         if self.facets is not None and self.reward:
             raise ValueError(f"facets of {self.facets.scorer!r} and reward {', '.join(self.reward)}: give one of them")
-        if "ratings" in self.reward and len(self.reward) > 1:
+        if RATINGS in self.reward and len(self.reward) > 1:
             raise ValueError(f"reward {', '.join(self.reward)}: fitted ratings cannot be blended; name `ratings` alone")
         if self.pairs is not None and self.selection is not None:
             raise ValueError("pairs and selection: pairs are chosen already, so give one of them")

@@ -27,7 +27,7 @@ from redraft.evaluation import gate
 from redraft.evaluation.compare import compare
 from redraft.evaluation.examined import Examined
 from redraft.loop.best_round import RoundWatch
-from redraft.loop.config import RunConfig
+from redraft.loop.config import RATINGS, RunConfig
 from redraft.loop.equipment import Equipment, equip, render_references
 from redraft.loop.examination import Paper, mark, paint_paper, reference_features, set_paper
 from redraft.loop.independence import require_independent_watch
@@ -35,7 +35,7 @@ from redraft.loop.journal import Clock, Journal, Packed, digest_of
 from redraft.loop.observer import Observer
 from redraft.loop.painting import Painted
 from redraft.loop.probing import Prober
-from redraft.loop.rating import RATINGS, blended_reward, facet_reward, fitted_reward
+from redraft.loop.rating import blended_reward, facet_reward, fitted_reward
 from redraft.loop.rounds import Rounds, Trained, painting_with
 from redraft.methods.fit import begin
 from redraft.models.checkpoints import decode, encode

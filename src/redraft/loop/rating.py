@@ -5,7 +5,7 @@ The raters here are those of the picture world; ratings of people come from the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,10 +23,8 @@ from redraft.loop.observer import Observer
 from redraft.loop.painting import Painted, paint, repeated
 
 if TYPE_CHECKING:
+    from redraft.rewards.blend import Standard
     from redraft.rewards.fitted import FittedRewardScorer
-
-RATINGS = "ratings"
-"""The name of a reward that is fitted to ratings of the incumbent's own pictures."""
 
 STANDARD_PROMPTS = 96
 """Prompts whose pictures by the incumbent give the scale of each scorer of a blend."""
@@ -47,18 +45,16 @@ def blended_reward(
     scorers = [factory.scorer(name) for name in weights]
     if len(scorers) == 1:
         return scorers[0]
-    from redraft.rewards.blend import BlendScorer, Standard, standard_of
+    from redraft.rewards.blend import BlendScorer, standard_of
 
-    def measure() -> Packed:
-        prompts = equipment.suite.training_prompts(key.child("standards"), STANDARD_PROMPTS)
-        observer.stage("standards", f"{len(prompts)} pictures to scale {len(scorers)} rewards by")
-        painted = _paint(equipment, prompts, incumbent, key=key.child("standards"), observer=observer)
-        standards = {scorer.name: standard_of(judge(scorer, painted)) for scorer in scorers}
-        return Packed(tensors={}, facts={name: vars(standard) for name, standard in standards.items()})
-
-    packed, _ = journal.stage("standards", measure, inputs={**inputs, "weights": digest_of(dict(weights))})
+    standards = _standards(
+        lambda painted: {scorer.name: standard_of(judge(scorer, painted)) for scorer in scorers},
+        what=f"{len(scorers)} rewards",
+        equipment=equipment, journal=journal, incumbent=incumbent,
+        inputs={**inputs, "weights": digest_of(dict(weights))}, key=key, observer=observer,
+    )  # fmt: skip
     named = {scorer.name: weights[name] for scorer, name in zip(scorers, weights, strict=True)}
-    return BlendScorer(scorers, named, standards={name: Standard(**facts) for name, facts in packed.facts.items()})
+    return BlendScorer(scorers, named, standards=standards)
 
 
 def facet_reward(
@@ -76,30 +72,47 @@ def facet_reward(
 
     Raises UsageError for a scorer without the facets.
     """
-    from redraft.rewards.blend import Standard
     from redraft.rewards.six_facet_reward import SixFacetReward, facet_standards, require_facets
 
     scorer = factory.scorer(options.scorer)
     require_facets(scorer)
-
-    def measure() -> Packed:
-        prompts = equipment.suite.training_prompts(key.child("standards"), STANDARD_PROMPTS)
-        observer.stage("standards", f"{len(prompts)} pictures to scale six facets by")
-        painted = _paint(equipment, prompts, incumbent, key=key.child("standards"), observer=observer)
-        return Packed(
-            tensors={},
-            facts={name: vars(standard) for name, standard in facet_standards(judge(scorer, painted)).items()},
-        )
-
-    facts = {"facets": digest_of(options.model_dump(mode="json"))}
-    packed, _ = journal.stage("standards", measure, inputs={**inputs, **facts})
+    standards = _standards(
+        lambda painted: facet_standards(judge(scorer, painted)),
+        what="six facets",
+        equipment=equipment, journal=journal, incumbent=incumbent,
+        inputs={**inputs, "facets": digest_of(options.model_dump(mode="json"))}, key=key, observer=observer,
+    )  # fmt: skip
     return SixFacetReward(
         scorer,
-        standards={name: Standard(**values) for name, values in packed.facts.items()},
+        standards=standards,
         weights=options.weights,
         minimum=options.least_safety,
         strength=options.strength,
     )
+
+
+def _standards(
+    measure: Callable[[Painted], Mapping[str, Standard]],
+    *,
+    what: str,
+    equipment: Equipment,
+    journal: Journal,
+    incumbent: Parameters,
+    inputs: Mapping[str, str],
+    key: Key,
+    observer: Observer,
+) -> dict[str, Standard]:
+    """Mean and deviation of each reward over the incumbent's pictures; a stage of the journal, so measured once."""
+    from redraft.rewards.blend import Standard
+
+    def paint_and_measure() -> Packed:
+        prompts = equipment.suite.training_prompts(key.child("standards"), STANDARD_PROMPTS)
+        observer.stage("standards", f"{len(prompts)} pictures to scale {what} by")
+        painted = _paint(equipment, prompts, incumbent, key=key.child("standards"), observer=observer)
+        return Packed(tensors={}, facts={name: vars(standard) for name, standard in measure(painted).items()})
+
+    packed, _ = journal.stage("standards", paint_and_measure, inputs=inputs)
+    return {name: Standard(**facts) for name, facts in packed.facts.items()}
 
 
 def fitted_reward(

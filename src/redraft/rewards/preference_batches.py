@@ -29,6 +29,7 @@ def batches(data: PreferenceData, *, size: int, key: Key) -> list[tuple[torch.Te
 
 
 def tokens_of(tower: ClipTower, data: PreferenceData) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask of the prompts, both N x L; too long texts are cut, with a warning."""
     texts = [prompt.text for prompt in data.prompts]
     rows = tower.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
     positions = int(tower.model.config.text_config.max_position_embeddings)

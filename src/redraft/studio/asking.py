@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 
-from redraft.core.errors import UnknownNameError
 from redraft.feedback.asks import (
     AskPolicy,
     Decision,
@@ -82,16 +81,6 @@ class BudgetView(BaseModel):
     paused: Exclusion
 
 
-def decide_ask(
-    studio: Studio, person: Person, picture: str, *, session: str = "", first_confidence: float | None = None
-) -> AskView | None:
-    """`decide_asks` about one picture that is in the gallery. Raises UnknownNameError when it is not the person's."""
-    painting = own_painting(studio, person, picture)
-    request = studio.workspace.requests.get(painting.request, owner=person.id)
-    (view,) = decide_asks(studio, person, [(painting, first_confidence)], request=request, session=session)
-    return view
-
-
 def decide_asks(
     studio: Studio,
     person: Person,
@@ -126,14 +115,6 @@ def decide_asks(
         ask_view(studio, entry, painting, request) if entry.outcome == "shown" else None
         for entry, (painting, _) in zip(made, pictures, strict=True)
     ]
-
-
-def own_painting(studio: Studio, person: Person, picture: str) -> Painting:
-    """A painting of the person. Raises UnknownNameError, the same for absent ones and those of others."""
-    found = studio.workspace.gallery.find([picture])
-    if not found or found[0].owner != person.id:
-        raise UnknownNameError(f"picture {picture!r} is not in this person's gallery")
-    return found[0]
 
 
 def wishes_of(account: Account) -> Wishes:
