@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from redraft.studio.asking import decide_ask
 from tests.studio.painted import EMBEDDING, Member, answer, member, paint, rating_studio
 from tests.studio.running_studio import StudioApp, studio_app
 
