@@ -4,42 +4,59 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, sync_playwright
 
+from tests.browser.chromium import Chromium
 from tests.browser.hanging import Hung, hung_studio
 from tests.conftest import missing_input
 
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 800}
 
-NewPage = Callable[..., Page]
+NewContext = Callable[..., BrowserContext]
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def chromium() -> Iterator[Chromium]:
     """The Chromium of this machine; playwright's own download is not used.
 
     Ends with the module: while playwright lives its event loop runs in this thread, and no other test could start one.
     """
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        missing_input("no Chromium is installed: install the package `chromium` to run the browser tests")
     with sync_playwright() as playwright:
-        # A container often runs as root, where Chromium's own sandbox does not start.
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = Chromium(playwright, found_chromium())
         yield browser
-        browser.close()
+        browser.end()
 
 
 @pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
+def new_context(chromium: Chromium) -> Iterator[NewContext]:
+    """Makes browsers of one person each, and closes them all."""
+    made: list[BrowserContext] = []
+
+    def new(**options: Any) -> BrowserContext:
+        made.append(chromium.new_context(**options))
+        return made[-1]
+
+    yield new
+    for context in made:
+        chromium.close(context)
+
+
+@pytest.fixture
+def context(new_context: NewContext) -> BrowserContext:
     """A browser of one person: a desk, light."""
-    context = chromium.new_context(viewport=DESK, color_scheme="light")
-    context.set_default_timeout(10_000)
-    yield context
-    context.close()
+    return new_context(viewport=DESK, color_scheme="light")
+
+
+def found_chromium() -> str:
+    """The program; skips the test, in CI fails it, where there is none."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        missing_input("no Chromium is installed: install the package `chromium` to run the browser tests")
+    return found
 
 
 @pytest.fixture

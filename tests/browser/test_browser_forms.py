@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from redraft.store.answer_records import Answer
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import PHONE, NewContext
 from tests.browser.hanging import Hung, hung_studio
 
 pytestmark = pytest.mark.browser
@@ -203,8 +203,8 @@ def test_an_order_by_keyboard_with_a_tie(page: Page, thumbed: Hung) -> None:
     assert sorted(answer.payload["ranks"].values()) == [1, 2, 3, 3]
 
 
-def test_an_order_by_touch(chromium: Browser, starred: Hung) -> None:
-    context = chromium.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+def test_an_order_by_touch(new_context: NewContext, starred: Hung) -> None:
+    context = new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     page = context.new_page()
     visit(page, starred, "rank")
     before = len(starred.answers())
@@ -213,11 +213,10 @@ def test_an_order_by_touch(chromium: Browser, starred: Hung) -> None:
     page.get_by_role("button", name="Give the answer").tap()
     ranks = sent(page, starred, before).payload["ranks"]
     assert sorted(ranks.values()) == [1, 2, 3, 4]
-    context.close()
 
 
-def test_sliders_by_touch_on_a_phone(chromium: Browser, hung: Hung) -> None:
-    context = chromium.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+def test_sliders_by_touch_on_a_phone(new_context: NewContext, hung: Hung) -> None:
+    context = new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     page = context.new_page()
     visit(page, hung, "rate")
     before = len(hung.answers())
@@ -231,7 +230,6 @@ def test_sliders_by_touch_on_a_phone(chromium: Browser, hung: Hung) -> None:
     expect(slider).to_have_attribute("aria-valuetext", "10 of 10")
     page.get_by_role("button", name="Give the answer").tap()
     assert sent(page, hung, before).payload == {"semantics": 10}
-    context.close()
 
 
 def test_the_gallery_is_sorted_through_by_keys(page: Page, hung: Hung) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import DESK, watch
+from tests.browser.conftest import DESK, NewContext, watch
 from tests.studio.running_studio import RunningStudio, start_studio
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -20,14 +20,13 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
 
 
 @pytest.fixture
-def page(chromium: Browser, studio: RunningStudio) -> Iterator[Page]:
-    context = chromium.new_context(viewport=DESK)
+def page(new_context: NewContext, studio: RunningStudio) -> Iterator[Page]:
+    context = new_context(viewport=DESK)
     page = context.new_page()
     broken = watch(page)
     page.goto(f"{studio.url}/#/make")
     yield page
     assert broken == []
-    context.close()
 
 
 def make(page: Page, prompt: str) -> None:

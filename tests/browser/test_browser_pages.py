@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import DESK, PHONE, watch
+from tests.browser.conftest import DESK, PHONE, NewContext, watch
 from tests.browser.hanging import Hung
 
 pytestmark = pytest.mark.browser
@@ -33,8 +33,8 @@ def violations(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_view(chromium: Browser, hung: Hung, theme: str) -> None:
-    context = chromium.new_context(viewport=DESK, color_scheme=theme, reduced_motion="reduce")
+def test_axe_finds_nothing_on_any_view(new_context: NewContext, hung: Hung, theme: str) -> None:
+    context = new_context(viewport=DESK, color_scheme=theme, reduced_motion="reduce")
     page = context.new_page()
     broken = watch(page)
     found = {}
@@ -43,7 +43,6 @@ def test_axe_finds_nothing_on_any_view(chromium: Browser, hung: Hung, theme: str
         found[view] = violations(page)
     assert {view: list(one) for view, one in found.items() if one} == {}
     assert broken == []
-    context.close()
 
 
 def test_axe_finds_nothing_in_a_form_that_asks_on_nor_in_the_dialogs(page: Page, hung: Hung) -> None:
@@ -58,8 +57,8 @@ def test_axe_finds_nothing_in_a_form_that_asks_on_nor_in_the_dialogs(page: Page,
     assert violations(page) == []
 
 
-def test_nothing_scrolls_sideways_at_360_pixels(chromium: Browser, hung: Hung) -> None:
-    context = chromium.new_context(viewport=PHONE, has_touch=True, is_mobile=True, reduced_motion="reduce")
+def test_nothing_scrolls_sideways_at_360_pixels(new_context: NewContext, hung: Hung) -> None:
+    context = new_context(viewport=PHONE, has_touch=True, is_mobile=True, reduced_motion="reduce")
     page = context.new_page()
     wide = {}
     for view in VIEWS:
@@ -69,20 +68,18 @@ def test_nothing_scrolls_sideways_at_360_pixels(chromium: Browser, hung: Hung) -
     page.get_by_role("button", name="More").tap()
     expect(page.get_by_role("dialog", name="More").get_by_role("link", name="Duel")).to_be_visible()
     assert violations(page) == []
-    context.close()
 
 
-def test_a_wall_shows_larger_type_and_the_whole_width_is_not_text(chromium: Browser, hung: Hung) -> None:
-    context = chromium.new_context(viewport={"width": 3840, "height": 2160})
+def test_a_wall_shows_larger_type_and_the_whole_width_is_not_text(new_context: NewContext, hung: Hung) -> None:
+    context = new_context(viewport={"width": 3840, "height": 2160})
     page = context.new_page()
     visit(page, hung, "rate")
     assert float(page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)")) > 20
     assert float(page.evaluate("document.querySelector('figure img').getBoundingClientRect().width")) > 600
-    context.close()
 
 
-def test_nothing_jumps_while_pictures_load(chromium: Browser, hung: Hung) -> None:
-    context = chromium.new_context(viewport=DESK)
+def test_nothing_jumps_while_pictures_load(new_context: NewContext, hung: Hung) -> None:
+    context = new_context(viewport=DESK)
     page = context.new_page()
     page.add_init_script(
         "window.shifted = 0; new PerformanceObserver((list) => { for (const entry of list.getEntries())"
@@ -96,7 +93,6 @@ def test_nothing_jumps_while_pictures_load(chromium: Browser, hung: Hung) -> Non
         page.wait_for_timeout(200)
         # 0.1 is what "good" means in the Web Vitals; the page must be well below it.
         assert float(page.evaluate("window.shifted")) < 0.02, view
-    context.close()
 
 
 def test_the_switch_of_the_theme_beats_the_system_and_is_kept(page: Page, hung: Hung) -> None:

@@ -141,9 +141,11 @@ def clock_of(running: StudioApp) -> Clock:
     return clock
 
 
-def decide_ask(studio: Studio, person: Person, picture: str, *, session: str = "") -> AskView | None:
+def decide_ask(
+    studio: Studio, person: Person, picture: str, *, session: str = "", first_confidence: float | None = None
+) -> AskView | None:
     """Decide about one picture that is in the gallery already, as the studio does about those it just painted."""
     painting = studio.workspace.gallery.get(picture, owner=person.id).painting
     request = studio.workspace.requests.get(painting.request, owner=person.id)
-    (view,) = decide_asks(studio, person, [(painting, None)], request=request, session=session)
+    (view,) = decide_asks(studio, person, [(painting, first_confidence)], request=request, session=session)
     return view

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.studio.painted import EMBEDDING, Member, answer, member, paint, rating_studio
+from tests.studio.painted import EMBEDDING, Member, answer, decide_ask, member, paint, rating_studio
 from tests.studio.running_studio import StudioApp, studio_app
 
 CANARY = "a canary that sings in a mine"
