@@ -75,7 +75,7 @@ _OTHERS = (
         name="ddpo", title="DDPO", method="ddpo",
         config={
             "rounds": 20, "collect": {"prompts": 32, "pictures_per_prompt": 16},
-            "fit": {"steps": 16, "batch_size": 32, "learning_rate": 3e-4, "save_every": 16}, "probes": {"every": 48},
+            "fit": {"steps": 16, "batch_size": 32, "learning_rate": 1e-3, "save_every": 16}, "probes": {"every": 48},
         },
     ),
     Arm(name="refl", title="ReFL", method="refl", config={}),

@@ -19,7 +19,7 @@ _GROUPS: Mapping[str, Any] = {"rounds": 20, "collect": {"prompts": 32, "pictures
 
 
 def _policy(name: str, title: str, method: str) -> Arm:
-    fit = {"steps": 16, "batch_size": 32, "learning_rate": 3e-4, "save_every": 16}
+    fit = {"steps": 16, "batch_size": 32, "learning_rate": 1e-3, "save_every": 16}
     return Arm(name=name, title=title, method=method, config={**_GROUPS, "fit": fit, "probes": {"every": 32}})
 
 
