@@ -1,10 +1,13 @@
 """Fixtures of the whole suite. A room's own fixtures stand in its own tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+from tests.postgresql_cluster import Cluster, missing_part, running_cluster
 
 
 def missing_input(reason: str) -> NoReturn:
@@ -24,3 +27,13 @@ def test_data() -> Path:
     if not path.is_dir():
         pytest.fail(f"REDRAFT_TEST_DATA={folder!r} is no folder: set it to the one that docs/test-data.md describes")
     return path
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL cluster, started by the first test that needs one."""
+    lacking = missing_part()
+    if lacking:
+        missing_input(lacking)
+    with running_cluster() as started:
+        yield started

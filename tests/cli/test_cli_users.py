@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from answers import Call
 
+from redraft.store.points import Earned
 from redraft.store.workspace import Workspace
 from redraft.studio.identity.passwords import verify_password
 from redraft.studio.identity.sessions import hashed
@@ -109,3 +110,38 @@ def test_the_studio_refuses_to_listen_unprotected(call: Call, space: Path, optio
     assert "can be reached by others" in answer.err
     assert "--auth accounts" in answer.err
     assert not space.exists()
+
+
+def test_the_ledger_says_what_each_person_earned_in_a_time(call: Call, space: Path) -> None:
+    day = 86_400.0
+    start = 1_793_491_200.0  # 2026-11-01, UTC
+    with Workspace.open(space) as opened:
+        for user in ("ann", "bob"):
+            opened.people.create(user, name=user.title(), at=start)
+        for number, (user, at) in enumerate((("ann", 0.0), ("ann", 1.0), ("ann", 2.0), ("bob", 1.0), ("bob", 40.0))):
+            when = start + at * day
+            earned = Earned(award=f"a{number}", user=user, day="2026-11-01", at=when)
+            opened.points.enter([earned], amount=lambda _: 2.0, reason="review")
+            if number != 2:
+                opened.points.settle(f"a{number}", amount=2.0 if number != 1 else 0.0, reason="looked at", at=when + 60)
+    found = call("users", "points", "--since", "2026-11-01", "--until", "2026-12-01", "-w", space, "--json").json()
+    assert found["people"] == [
+        {"name": "Ann", "user": "ann", "accepted": 1, "final": 2.0, "pending": 2.0},
+        {"name": "Bob", "user": "bob", "accepted": 1, "final": 2.0, "pending": 0.0},
+    ]
+    assert "Bob  4.00 final, 0.00 pending, 2 accepted" in call("users", "points", "-w", space).out
+    assert "nobody has an award" in call("users", "points", "--since", "2027-02-01", "-w", space).out
+    wrong = call("users", "points", "--since", "November", "-w", space)
+    assert (wrong.code, "'November' is no day: write it as 2026-11-01" in wrong.err) == (2, True)
+
+
+def test_accounts_that_were_joined_by_mistake_are_separated(call: Call, space: Path) -> None:
+    with Workspace.open(space) as opened:
+        for user in ("ann", "bob"):
+            opened.people.create(user, name=user, at=1.0)
+        opened.people.set_cluster(["ann", "bob"], "copies", at=1.0)
+    assert "ann was joined with others and is not any more" in call("users", "separate", "ann", "-w", space).out
+    with Workspace.open(space) as opened:
+        assert [opened.people.get(user).cluster for user in ("ann", "bob")] == [None, "copies"]
+        assert opened.audit.entries()[0].detail == {"cluster": "copies"}
+    assert "was joined with nobody" in call("users", "separate", "ann", "-w", space).out

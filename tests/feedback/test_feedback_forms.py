@@ -12,7 +12,7 @@ from redraft.core.errors import ConfigError, UnknownNameError, UsageError
 from redraft.core.records import FACETS
 from redraft.feedback.form_fields import Scale
 from redraft.feedback.form_presets import DEFAULT_PRESET, PRESETS, Preset, preset_named
-from redraft.feedback.forms import COMPARISON_RULES, FORMS, check_payload, follow_up_due, form_named
+from redraft.feedback.forms import COMPARISON_RULES, FORMS, check_payload, follow_up_due, form_named, sliders_form
 
 
 def test_six_sliders_are_the_six_facets_as_whole_numbers_of_0_to_10() -> None:
@@ -144,3 +144,29 @@ def test_a_preset_of_ones_own_is_checked() -> None:
         build(Preset, {**own, "ask_form": "thumb"}, source="forms.toml")
     with pytest.raises(ValidationError):
         Preset.model_validate({**own, "reward": "money"})
+
+
+def test_a_seventh_slider_appears_by_its_name_alone() -> None:
+    form = sliders_form(["temporal_coherence", "line_quality"])
+    scales = [field for field in form.fields if isinstance(field, Scale)]
+    assert [scale.name for scale in scales] == [*FACETS, "temporal_coherence", "line_quality"]
+    assert [(scale.label, scale.low, scale.high) for scale in scales[6:]] == [
+        ("Moves smoothly", "jumps", "smooth"), ("Line quality", "bad", "good"),
+    ]  # fmt: skip
+    checked = check_payload(form, {"temporal_coherence": 2, "semantics": 5, "wrong": ["temporal_coherence"]})
+    assert checked.mark == 3.5
+    with pytest.raises(UsageError, match="temporal_coherence = 11: it takes whole numbers from 0 to 10"):
+        check_payload(form, {"temporal_coherence": 11})
+    # Without it the six are as they were.
+    with pytest.raises(UnknownNameError):
+        check_payload(FORMS["sliders"], {"temporal_coherence": 2})
+    preset = build(Preset, {**PRESETS["sliders"].model_dump(), "facets": ["temporal_coherence"]}, source="forms.toml")
+    assert "temporal_coherence" in {field.name for field in preset.form("sliders").fields}
+
+
+@pytest.mark.parametrize("names", [["semantics"], ["text"], ["wrong"], ["a", "a"], ["Big"], ["a b"], [""], ["x" * 33]])
+def test_names_that_cannot_be_sliders(names: list[str]) -> None:
+    with pytest.raises(UsageError, match="cannot be a slider: a name is lower case"):
+        sliders_form(names)
+    with pytest.raises(ConfigError, match="cannot be a slider"):
+        build(Preset, {**PRESETS["sliders"].model_dump(), "facets": names}, source="forms.toml")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from exchanged import pair, preference, rating, read, write
 
 from redraft.feedback.exchange.rows import Row
+from tests.conftest import missing_input
 
 PAIRS = [pair((1.0, 0.0), number=1), pair((0.5, 0.5), number=2, rater=""), pair((0.0, 1.0), number=3, rater="17")]
 
@@ -80,15 +84,61 @@ def test_argilla_reads_and_writes_our_records(tmp_path: Path, kind: str) -> None
     assert back == rows
 
 
+@pytest.fixture(scope="session")
+def label_studio_python() -> str:
+    """The python of an environment with Label Studio's SDK, which asks for an older numpy than ours."""
+    python = os.environ.get("REDRAFT_LABEL_STUDIO_PYTHON", "")
+    if not python:
+        missing_input(
+            "REDRAFT_LABEL_STUDIO_PYTHON is unset: make an environment with label-studio-sdk and set it to its python"
+        )
+    if not os.access(python, os.X_OK):
+        pytest.fail(f"REDRAFT_LABEL_STUDIO_PYTHON={python!r} is no program: install label-studio-sdk there")
+    return python
+
+
+LABEL_STUDIO = """
+import json, sys
+from label_studio_sdk.label_interface import LabelInterface
+
+configuration, tasks = json.load(sys.stdin)
+project = LabelInterface(configuration)
+project.validate()
+errors, regions = [], 0
+for task in tasks:
+    errors += [item.value_name for item in project.objects if task["data"].get(item.value_name) is None]
+    for annotation in task["annotations"]:
+        for region in annotation["result"]:
+            errors += project.validate_region(region, return_errors=True)
+            regions += 1
+json.dump({"errors": errors, "regions": regions}, sys.stdout)
+"""
+
+
 @pytest.mark.parametrize("kind", kinds())
-def test_label_studio_accepts_our_tasks_with_their_configuration(tmp_path: Path, kind: str) -> None:
-    reason = "label-studio-sdk is not installed (it asks for an older numpy: use an environment of its own)"
-    interface = pytest.importorskip("label_studio_sdk.label_interface", reason=reason)
+def test_label_studio_accepts_our_tasks_with_their_configuration(
+    tmp_path: Path, label_studio_python: str, kind: str
+) -> None:
     beside, _ = write(kinds()[kind], tmp_path / "out.json", "label-studio")
-    project = interface.LabelInterface(beside)
-    project.validate()
-    for task in json.loads((tmp_path / "out.json").read_text()):
-        assert all(task["data"].get(item.value_name) is not None for item in project.objects)
-        for annotation in task["annotations"]:
-            for region in annotation["result"]:
-                assert project.validate_region(region, return_errors=True) == []
+    tasks = json.loads((tmp_path / "out.json").read_text())
+    found = checked_by_label_studio(label_studio_python, beside, tasks)
+    assert found["errors"] == []
+    assert found["regions"] == sum(len(said["result"]) for task in tasks for said in task["annotations"]) > 0
+
+
+def test_label_studio_refuses_what_its_configuration_does_not_know(tmp_path: Path, label_studio_python: str) -> None:
+    """So that the test above can fail."""
+    beside, _ = write(kinds()["rating"], tmp_path / "out.json", "label-studio")
+    (task,) = json.loads((tmp_path / "out.json").read_text())
+    task["annotations"][0]["result"][0]["from_name"] = "no such field"
+    assert checked_by_label_studio(label_studio_python, beside, [task])["errors"] != []
+
+
+def checked_by_label_studio(python: str, configuration: str, tasks: Any) -> dict[str, Any]:
+    done = subprocess.run(
+        [python, "-c", LABEL_STUDIO], input=json.dumps([configuration, tasks]), capture_output=True, text=True,
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

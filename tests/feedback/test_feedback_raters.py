@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from itertools import accumulate
+from math import comb
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from redraft.feedback.raters import (
     passes,
     report,
     same_hands,
+    side_evidence,
 )
 
 POLICY = RaterPolicy()
@@ -141,3 +145,37 @@ def test_copies_of_one_program_are_found_and_people_are_not() -> None:
     answers |= {f"lazy {n}": [{"semantics": 10}] * 12 for n in range(3)}
     (group,) = same_hands(answers, policy=POLICY)
     assert group == {f"copy {n}" for n in range(100)}
+
+
+def test_evidence_of_sides_is_a_martingale_for_who_looks_at_the_pictures() -> None:
+    # E over all 2^n sequences of fair coins is 1 for every n: sum of binomial(n, l) / 2^n * E(l, n - l).
+    for count in range(12):
+        mean = sum(comb(count, left) / 2**count * side_evidence(left, count - left) for left in range(count + 1))
+        assert mean == pytest.approx(1.0, rel=1e-12)
+    # Closed form for always one side: 2^n / (n + 1).
+    assert side_evidence(11, 0) == side_evidence(0, 11) == pytest.approx(2**11 / 12)
+    assert side_evidence(5000, 0) > 1e300
+
+
+def test_honest_people_are_hardly_ever_held_back_however_often_one_looks() -> None:
+    # 2,000 people of 400 fair coins, looked at after each: at most 1 % may ever reach 100 (three standard errors: 0.7).
+    rng, alarms = random.Random(5), 0
+    for _ in range(2000):
+        lefts = list(accumulate(rng.getrandbits(1) for _ in range(400)))
+        alarms += any(side_evidence(left, n - left) >= 100 for n, left in enumerate(lefts, 1))
+    assert alarms / 2000 <= 0.01 + 0.007
+
+
+@pytest.mark.parametrize(("sides", "factor"), [((6, 0), 1.0), ((8, 0), 0.25), ((0, 11), 0.0), ((40, 40), 1.0)])
+def test_who_answers_by_the_side_weighs_less_and_is_told(sides: tuple[int, int], factor: float) -> None:
+    plain = report(Record(answers=20, gold_seen=0, gold_passed=0), policy=POLICY)
+    found = report(Record(answers=20, gold_seen=0, gold_passed=0, sides=sides), policy=POLICY)
+    assert found.weight == pytest.approx(plain.weight * factor)
+    assert (len(found.notes) > len(plain.notes)) == (factor < 1)
+    if factor == 0:
+        assert "11 of 11 duels were decided for the right picture" in found.notes[-1]
+
+
+def test_sliders_besides_the_six_count_like_them() -> None:
+    mine, other = {"semantics": 8, "temporal_coherence": 2, "text": "hm"}, {"semantics": 8, "temporal_coherence": 7}
+    assert agreement_of(Overlap(form="sliders", mine=mine, other=other)) == pytest.approx(0.75)

@@ -1,4 +1,4 @@
-"""What composes the methods at inference: names, rewriting by failed facets, and batches of any size."""
+"""What composes the methods at inference: names, and batches of any size."""
 
 from __future__ import annotations
 
@@ -12,24 +12,9 @@ import torch
 from redraft.cli.factory import PluginFactory
 from redraft.core.errors import UnknownNameError
 from redraft.core.keys import Key
-from redraft.core.records import FACETS, Prompt
-from redraft.loop.enhancing import CONFIGS, WORDS, enhancer, paint_enhanced, rewritten
+from redraft.core.records import Prompt
+from redraft.loop.enhancing import CONFIGS, enhancer, paint_enhanced
 from redraft.loop.painting import paint
-
-
-def test_failed_facets_become_words() -> None:
-    assert set(WORDS) == set(FACETS)
-    prompt = Prompt(text="my cat on a sofa", negative_text="dogs", tags=("style:photo",), source="me")
-    changed = rewritten(prompt, ("coherence", "accuracy", "semantics", "safety"))
-    assert changed.text == "my cat on a sofa, coherent, right proportions, exactly as described"
-    assert changed.negative_text == (
-        "dogs, deformed, disconnected parts, missing objects, wrong objects, unsafe, violent, explicit"
-    )
-    assert (changed.tags, changed.source) == (prompt.tags, prompt.source)
-    # Any similarity speaks of how the picture fits its text.
-    assert rewritten(prompt, ("clip",)) == rewritten(prompt, ("semantics",))
-    # The picture world's models know no other words than its own.
-    assert rewritten(Prompt(text="a red star"), ("semantics",)) == Prompt(text="a red star")
 
 
 def test_an_unknown_name() -> None:

@@ -16,8 +16,7 @@ from places import Place
 
 from redraft.core.records import Lineage
 from redraft.store.workspace import Workspace
-from tests.conftest import missing_input
-from tests.postgresql_cluster import Cluster, missing_part, running_cluster
+from tests.postgresql_cluster import Cluster
 
 
 @pytest.fixture
@@ -29,16 +28,6 @@ def folder(tmp_path: Path) -> Path:
 def workspace(folder: Path) -> Iterator[Workspace]:
     with Workspace.open(folder) as opened:
         yield opened
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """A PostgreSQL cluster, started by the first test that needs one."""
-    lacking = missing_part()
-    if lacking:
-        missing_input(lacking)
-    with running_cluster() as started:
-        yield started
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

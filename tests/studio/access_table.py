@@ -35,7 +35,8 @@ class Access:
 
 
 def _picture(running: StudioApp, owner: str) -> Mapping[str, str]:
-    id = running.studio.new_id()
+    # The id of its request is made of this one and must fit its column.
+    id = running.studio.new_id()[:24]
     rows.paint(running.studio.workspace, id, owner, shade=int(id[:3], 16), created_at=running.studio.now())
     return {"id": id, "form": "png"}
 
@@ -143,6 +144,7 @@ ACCESS: Mapping[str, Access] = {
     "GET /api/v1/pictures/{id}.{form}": Access(who="all", thing=_picture),
     "GET /api/v1/models": Access(who="read"),
     "GET /api/v1/models/history": Access(who="read"),
+    "GET /api/v1/models/duels": Access(who="run"),
     "GET /api/v1/models/repeats": Access(who="read"),
     "GET /api/v1/models/{model}/histogram": Access(who="read", shared={"model": "champion"}),
     # rating
@@ -183,6 +185,9 @@ ACCESS: Mapping[str, Access] = {
     "POST /api/v1/rooms/{id}/members": Access(who="rate", thing=_room, body={"names": ["ann"]}),
     "POST /api/v1/rooms/{id}/pictures": Access(who="rate", thing=_room, body={"pictures": []}),
     "POST /api/v1/rooms/{id}/close": Access(who="rate", thing=_room),
+    "POST /api/v1/points/{award}/reverse": Access(
+        who="moderate", shared={"award": "absent"}, body={"reason": "a mistake"}, administers=True
+    ),
     "PUT /api/v1/gold": Access(who="moderate", body={}),
     "GET /api/v1/gold/{picture}": Access(who="moderate", shared={"picture": "absent"}, administers=True),
     # runs: everybody sees what the models learnt
@@ -199,6 +204,7 @@ ACCESS: Mapping[str, Access] = {
     # studies
     "GET /api/v1/studies": Access(who="study"),
     "GET /api/v1/studies/all": Access(who="run", administers=True),
+    "POST /api/v1/studies": Access(who="run"),
     "POST /api/v1/studies/join": Access(who="all", body={"invitation": "x"}),
     "GET /api/v1/studies/{id}/next": Access(who="study", thing=_study),
     "POST /api/v1/studies/{id}/answers": Access(who="study", thing=_study, body=_CHOICES),

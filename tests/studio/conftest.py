@@ -12,9 +12,21 @@ import pytest
 
 from redraft.store.workspace import Workspace
 from redraft.studio.identity.managing import add_person
+from tests.postgresql_cluster import Cluster
 from tests.studio.running_studio import PASSWORD, RunningStudio, start_studio
 
 PEOPLE = ("ann", "bob", "cleo")
+
+
+@pytest.fixture(
+    scope="module", params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.slow])]
+)
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """Of the studio of a whole module: None for the SQLite file of its workspace, then an emptied PostgreSQL."""
+    if request.param == "sqlite":
+        return None
+    cluster: Cluster = request.getfixturevalue("cluster")
+    return cluster.empty()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +58,14 @@ def painting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaintingStudi
     engine = {
         "most_pixels": 4 * 64 * 64, "watch_seconds": 0.1, "threads": 1, "most_waiting_each": 40, "most_waiting": 60
     }  # fmt: skip
-    with start_studio(folder, authentication="accounts", engine=engine) as running:
+    # Trials need consent and a challenger besides: only the test that has both gets one.
+    with start_studio(folder, authentication="accounts", engine=engine, trials={"share": 1.0}) as running:
         yield PaintingStudio(running=running, keys={name: key_of(running.url, name) for name in PEOPLE})
 
 
-def add_people(workspace: Path) -> None:
+def add_people(workspace: Path, *, database_url: str | None = None) -> None:
     """Make the accounts of PEOPLE."""
-    with Workspace.open(workspace) as space:
+    with Workspace.open(workspace, database_url=database_url) as space:
         for name in PEOPLE:
             add_person(
                 space, id=name * 8, name=name, password=PASSWORD, roles=(), least_password=10, at=time.time(), actor=""
@@ -65,6 +78,8 @@ def key_of(url: str, name: str) -> str:
         answer = browser.post("/api/v1/login", json={"name": name, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
         token = {"X-CSRF-Token": answer.json()["csrf_token"]}
-        made = browser.post("/api/v1/keys", json={"name": "test", "scopes": ["generate", "read"]}, headers=token)
+        made = browser.post(
+            "/api/v1/keys", json={"name": "test", "scopes": ["generate", "read", "rate", "account"]}, headers=token
+        )
         assert made.status_code == 201, made.text
         return str(made.json()["secret"])

@@ -22,8 +22,8 @@ from tests.studio.running_studio import StudioApp
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioApp]:
-    with rating_studio(tmp_path_factory.mktemp("answers")) as running:
+def running(tmp_path_factory: pytest.TempPathFactory, database_url: str | None) -> Iterator[StudioApp]:
+    with rating_studio(tmp_path_factory.mktemp("answers"), database_url=database_url) as running:
         yield running
 
 
@@ -269,6 +269,40 @@ def test_people_who_answer_their_own_way_are_not_joined(running: StudioApp) -> N
         person.client.post("/api/v1/answers/bulk", json={"answers": sent})
     join_copies(running.studio, [person.id for person in people])
     assert {running.studio.workspace.people.get(person.id).cluster for person in people} == {None}
+
+
+@pytest.mark.parametrize(
+    ("address", "program", "joined"),
+    [
+        ("203.0.113.{0}", "farm/1", False),  # documentation addresses are not public ones
+        ("9.9.9.9", "farm/1", True),
+        ("9.9.9.9", "farm/{0}", False),
+        ("9.9.{0}.9", "farm/1", False),
+        ("2a00:1:2:3::{0}", "farm/1", True),
+        ("192.168.0.7", "farm/1", False),
+    ],
+)
+def test_many_accounts_of_one_device_share_one_budget(tmp_path: Path, address: str, program: str, joined: bool) -> None:
+    """Answers differ, so that only where they come from tells; an office behind a private address is left alone."""
+    with rating_studio(tmp_path, raters={"same_device": 4}) as running:
+        farm = [member(running) for _ in range(4)]
+        for number, bot in enumerate(farm, 1):
+            browser = running.browser(address=address.format(number))
+            browser.headers["Authorization"] = bot.client.headers["Authorization"]
+            browser.headers["User-Agent"] = program.format(number)
+            for semantics in (number, 9 - number):
+                (painting,) = paint(running.studio, bot.id)
+                sent = answer(painting.id, payload={"semantics": semantics, "safety": 5}, at=running.studio.now())
+                assert browser.post("/api/v1/answers", json=sent).status_code == 201
+        (kept, _) = running.studio.workspace.answers.of_person(farm[0].id)
+        assert "9.9.9.9" not in kept.device
+        clock_of(running).forward(73 * 3600)
+        sweep(running.studio)
+        clusters = {running.studio.workspace.people.get(bot.id).cluster for bot in farm}
+        assert (len(clusters) == 1 and None not in clusters) is joined
+        final = math.fsum(running.studio.workspace.points.balance(bot.id).final for bot in farm)
+        # Eight reviews: as eight of four people 80 points, as the eight of one 50 and 7.41, 5.49, 4.07.
+        assert final == pytest.approx(66.96 if joined else 80.0, abs=0.01)
 
 
 def test_do_it_again_is_feedback_with_the_confidence_that_the_model_had(running: StudioApp, ann: Member) -> None:

@@ -39,8 +39,8 @@ from tests.studio.running_studio import Clock, StudioApp, studio_app
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioApp]:
-    with rating_studio(tmp_path_factory.mktemp("asks")) as running:
+def running(tmp_path_factory: pytest.TempPathFactory, database_url: str | None) -> Iterator[StudioApp]:
+    with rating_studio(tmp_path_factory.mktemp("asks"), database_url=database_url) as running:
         yield running
 
 
@@ -256,7 +256,7 @@ def test_how_asking_goes_is_counted_for_operators(tmp_path: Path) -> None:
 
 
 def test_an_ask_waits_and_shows_nothing_that_could_sway(running: StudioApp, ann: Member) -> None:
-    assert ann.client.get("/api/v1/asks/pending").json() == {"ask": None}
+    assert ann.client.get("/api/v1/asks/pending").json() == {"ask": None, "duel": False}
     view = asked(ann)
     found = ann.client.get("/api/v1/asks/pending").json()["ask"]
     assert (found["id"], found["form"]) == (view.id, "sliders")
@@ -272,7 +272,7 @@ def test_an_ask_expires_after_a_day_and_its_token_after_a_week(running: StudioAp
     clock_of(running).forward(86_401)
     sweep(running.studio)
     assert running.studio.workspace.asks.get(view.id, user=ann.id).outcome == "expired"
-    assert ann.client.get("/api/v1/asks/pending").json() == {"ask": None}
+    assert ann.client.get("/api/v1/asks/pending").json() == {"ask": None, "duel": False}
     sent = answer(view.picture.id, token=view.token, at=running.studio.now())
     assert ann.client.post("/api/v1/answers", json=sent).status_code == 201
     clock_of(running).forward(7 * 86_400)

@@ -249,6 +249,24 @@ def test_no_body_makes_the_server_fail(running: StudioApp, body: bytes) -> None:
     assert answer.json()["error"]["type"] == "invalid_request_error"
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("\ud800", "half a surrogate pair"),
+        ({"a\udfff": 1}, "half a surrogate pair"),
+        (json.loads("[" * 300 + "]" * 300), "within each other"),
+    ],
+)
+def test_preferences_that_no_answer_could_hold_are_refused(running: StudioApp, value: Any, words: str) -> None:
+    """Kept, they would keep the person from their own account: every answer about it would fail."""
+    with running.browser("bob") as bob:
+        body = json.dumps({"preferences": {"x": value}}).encode()
+        answer = bob.patch("/api/v1/me", content=body, headers={"content-type": "application/json"})
+        assert answer.status_code == 400, answer.text
+        assert words in answer.json()["error"]["message"]
+        assert bob.get("/api/v1/session").json()["person"]["preferences"] == {}
+
+
 def test_preferences_are_bounded(running: StudioApp) -> None:
     with running.browser("bob") as bob:
         answer = bob.patch("/api/v1/me", json={"preferences": {"x": "y" * 20_000}})

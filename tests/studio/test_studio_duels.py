@@ -15,8 +15,8 @@ from tests.studio.running_studio import StudioApp
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioApp]:
-    with rating_studio(tmp_path_factory.mktemp("duels")) as running:
+def running(tmp_path_factory: pytest.TempPathFactory, database_url: str | None) -> Iterator[StudioApp]:
+    with rating_studio(tmp_path_factory.mktemp("duels"), database_url=database_url) as running:
         yield running
 
 

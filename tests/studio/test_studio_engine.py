@@ -211,7 +211,7 @@ def test_what_the_models_page_reads(painting: PaintingStudio) -> None:
         assert ann.get("/api/v1/models/nothing/histogram").status_code == 404
 
 
-def tiny_checkpoint(space: Workspace) -> str:
+def tiny_checkpoint(space: Workspace, *, data: str = "") -> str:
     """A LoRA of builtin:sd that changes its pictures."""
     import torch
 
@@ -227,7 +227,7 @@ def tiny_checkpoint(space: Workspace) -> str:
     with torch.no_grad():
         backbone.load_parameters(changed)
     lineage = Lineage(
-        parent="", base="builtin:sd", method="test", config="{}", data_hash="", reward_fingerprints=(),
+        parent="", base="builtin:sd", method="test", config="{}", data_hash=data, reward_fingerprints=(),
         code_version="0", seed=0, run="test",
     )  # fmt: skip
     return space.checkpoints.put(encode(backbone.weights()), kind="lora", lineage=lineage, at=time.time()).id
@@ -276,6 +276,42 @@ def test_the_live_pointer_moves_under_load_and_no_request_is_lost(painting: Pain
         assert {entry["name"] for entry in history} == {"base", checkpoint[:12]}
 
 
+def test_champion_and_challenger_paint_a_pair_for_who_consents(painting: PaintingStudio) -> None:
+    with Workspace.open(painting.running.workspace) as space, painting.client("cleo") as cleo:
+        checkpoint = tiny_checkpoint(space, data="never champion")
+        space.aliases.move("builtin:sd", checkpoint, alias="challenger", reason="test", at=time.time())
+        refused = cleo.post("/api/v1/jobs", json={**WISH, "model": "challenger"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "perk_missing")
+        assert not cleo.get("/api/v1/models").json()["may_try"]
+        assert "challenger" not in {entry["id"] for entry in cleo.get("/v1/models").json()["data"]}
+        made(cleo, n=4, ask="auto")
+        assert cleo.get("/api/v1/duels/next", params={"experiment": f"trial base {checkpoint[:12]}"}).json() == {
+            "duel": None
+        }
+        assert cleo.patch("/api/v1/me", json={"consent": {"improve": True}}).status_code == 200
+        # The first pictures of a person are followed by no question.
+        for _ in range(2):
+            made(cleo, n=4, ask="auto")
+        deadline, duel = time.monotonic() + 60, None
+        while duel is None:
+            assert time.monotonic() < deadline, "no pair was given"
+            time.sleep(0.1)
+            query = {"experiment": f"trial base {checkpoint[:12]}"}
+            duel = cleo.get("/api/v1/duels/next", params=query).json()["duel"]
+        assert duel["prompt"] == WISH["prompt"]
+        data = [cleo.get(duel[side]["url"]) for side in ("left", "right")]
+        assert [answer.status_code for answer in data] == [200, 200]
+        kept = space.duels.get(duel["id"], user="cleo" * 8)
+        laid = [id for id in (kept.first, kept.second) if id is not None]
+        first, second = (space.gallery.get(id, owner=kept.user, trials=True) for id in laid)
+        assert (first.painting.checkpoint, second.painting.checkpoint) == ("", checkpoint)
+        assert first.painting.seed == second.painting.seed
+        assert data[0].content != data[1].content
+        shown = cleo.get("/api/v1/gallery").json()["pictures"]
+        assert not {first.painting.id, second.painting.id} & {item["id"] for item in shown}
+        space.aliases.move("builtin:sd", "", alias="challenger", reason="the test is over", at=time.time())
+
+
 def test_a_checkpoint_that_cannot_be_loaded_fails_its_own_requests_only(painting: PaintingStudio) -> None:
     with Workspace.open(painting.running.workspace) as space, painting.client("ann") as ann:
         lineage = Lineage(
@@ -283,7 +319,11 @@ def test_a_checkpoint_that_cannot_be_loaded_fails_its_own_requests_only(painting
             code_version="0", seed=1, run="test",
         )  # fmt: skip
         broken = space.checkpoints.put(b"no weights", kind="lora", lineage=lineage, at=time.time()).id
+        # What was never champion is for operators, and for those who switched it on.
+        assert ann.post("/api/v1/jobs", json={**WISH, "model": broken}).status_code == 403
+        space.people.set_roles("ann" * 8, ("operator",), at=time.time())
         failed = made(ann, model=broken)
+        space.people.set_roles("ann" * 8, (), at=time.time())
         assert failed["state"] == "failed"
         assert failed["error"]["code"] == "model_failed"
         assert "no checkpoint" in failed["error"]["message"]

@@ -8,18 +8,23 @@ from typing import Any
 
 import pytest
 
+from redraft.core.errors import ConfigError
+from redraft.loop.answered import slider_answers_in
 from redraft.store.people import Profile
 from redraft.store.points import Earned
+from redraft.store.requests import Request
+from redraft.studio.errors import Refused
 from redraft.studio.housekeeping import sweep
 from redraft.studio.quota import daily_quota
+from redraft.studio.requesting import enter
 from redraft.studio.settling import weigh
-from tests.studio.painted import Member, answer, clock_of, make_reviewer, member, paint, rating_studio
-from tests.studio.running_studio import StudioApp
+from tests.studio.painted import EMBEDDING, Member, answer, clock_of, make_reviewer, member, paint, rating_studio
+from tests.studio.running_studio import Clock, StudioApp, settings_of, studio_app
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioApp]:
-    with rating_studio(tmp_path_factory.mktemp("profile")) as running:
+def running(tmp_path_factory: pytest.TempPathFactory, database_url: str | None) -> Iterator[StudioApp]:
+    with rating_studio(tmp_path_factory.mktemp("profile"), database_url=database_url) as running:
         yield running
 
 
@@ -240,6 +245,96 @@ def test_silver_paints_a_fifth_more_once_the_person_is_known(running: StudioApp,
     assert daily_quota(running.studio, ann.person) == 600
 
 
+def test_the_days_pictures_end_with_the_quota_of_the_tier(tmp_path: Path) -> None:
+    with studio_app(tmp_path, clock=Clock(), authentication="accounts", limits={"daily_pictures": 10}) as running:
+        ann = member(running)
+
+        def take(count: int, **values: Any) -> bool:
+            made = Request(
+                id=running.studio.new_id(), owner=ann.id, prompt="a cat", prompt_hash="0" * 64, base="builtin:sd",
+                checkpoint="", steps=4, guidance=1.0, width=64, height=64, count=count, created_at=running.studio.now(),
+                **values,
+            )  # fmt: skip
+            return enter(running.studio, ann.person, made)[1]
+
+        clock_of(running).forward(8 * 86_400)
+        assert take(9)
+        with pytest.raises(Refused, match="your 10 pictures of today are used up") as refused:
+            take(2)
+        assert (refused.value.status, refused.value.code) == (429, "quota_exceeded")
+        # Until midnight, UTC.
+        assert refused.value.retry_after == 86_400 - running.studio.now() % 86_400
+        assert take(1, idempotency_key="same")
+        assert not take(1, idempotency_key="same")
+        with pytest.raises(Refused):
+            take(1)
+        # Silver, once the person is known: a fifth more.
+        give_points(ann, 1200)
+        assert take(2)
+        with pytest.raises(Refused, match="your 12 pictures"):
+            take(1)
+        clock_of(running).forward(86_400)
+        assert take(12)
+
+
+def test_points_are_taken_back_with_a_reason_and_the_place_in_the_day_is_free_again(
+    running: StudioApp, ann: Member
+) -> None:
+    first, *_ = [rate(ann) for _ in range(6)]
+    ada = member(running, roles=("moderator",))
+    path = f"/api/v1/points/{first['id']}/reverse"
+    assert ann.client.post(path, json={"reason": "mine"}).status_code == 403
+    assert ada.client.post(path, json={"reason": ""}).status_code == 400
+    assert ada.client.post(path, json={"reason": "entered twice by our mistake"}).status_code == 204
+    assert ada.client.post(path, json={"reason": "again"}).status_code == 204
+    assert ada.client.post("/api/v1/points/absent/reverse", json={"reason": "x"}).status_code == 404
+    assert (last_entry(ann)["reason"], last_entry(ann)["state"]) == ("entered twice by our mistake", "reversed")
+    # Six were 57.41; one of ten is gone, and the next one is the sixth of the day again.
+    profile = ann.client.get("/api/v1/profile").json()
+    assert profile["points"]["pending"] == pytest.approx(47.408, abs=1e-3)
+    assert profile["today"]["next_worth"] == pytest.approx(7.408, abs=1e-3)
+    audit = [entry for entry in running.studio.workspace.audit.entries(limit=5) if entry.action == "reverse points"]
+    assert {(entry.actor, entry.subject) for entry in audit} == {(ada.id, first["id"])}
+    days_later(running)
+    assert ann.client.get("/api/v1/profile").json()["points"]["final"] == pytest.approx(47.408, abs=1e-3)
+
+
+def test_prompts_are_forgotten_when_their_time_is_over(tmp_path: Path) -> None:
+    with rating_studio(tmp_path, retention={"prompt_days": 2}) as running:
+        ann = member(running)
+        old = paint(running.studio, ann.id, prompt="an old secret", count=2)[0].request
+        duel = ann.client.get("/api/v1/duels/next").json()["duel"]["id"]
+        clock_of(running).forward(3 * 86_400)
+        new = paint(running.studio, ann.id, prompt="a new one")[0].request
+        sweep(running.studio)
+        space = running.studio.workspace
+        assert [space.requests.get(id, owner=ann.id).prompt for id in (old, new)] == [None, "a new one"]
+        assert space.duels.get(duel, user=ann.id).prompt is None
+        assert "an old secret" not in ann.client.get("/api/v1/gallery").text
+
+
+def test_pictures_go_when_their_time_is_over_and_favourites_stay(tmp_path: Path) -> None:
+    with rating_studio(tmp_path, retention={"picture_days": 2}) as running:
+        ann, ada, space = member(running), member(running, roles=("moderator",)), running.studio.workspace
+        old, liked, rated = (paint(running.studio, ann.id, embedding=(1.0, 0.0))[0] for _ in range(3))
+        space.gallery.set_favourite(liked.id, True, owner=ann.id)
+        assert ann.client.post("/api/v1/answers", json=answer(rated.id, at=running.studio.now())).status_code == 201
+        (gold,) = paint(running.studio, ada.id)
+        body = {"picture": gold.id, "form": "sliders", "expected": {"semantics": 5}}
+        assert ada.client.put("/api/v1/gold", json=body).status_code == 201
+        clock_of(running).forward(1.9 * 86_400)
+        sweep(running.studio)
+        assert len(space.gallery.find([old.id, liked.id, rated.id, gold.id])) == 4
+        clock_of(running).forward(0.2 * 86_400)
+        (new,) = paint(running.studio, ann.id)
+        sweep(running.studio)
+        left = {painting.id for painting in space.gallery.find([old.id, liked.id, rated.id, gold.id, new.id])}
+        assert left == {liked.id, gold.id, new.id}
+        assert list(space.gallery.embeddings(ann.id, [old.id, liked.id], fingerprint=EMBEDDING)) == [liked.id]
+        assert not (tmp_path / "workspace" / "images").joinpath(old.picture[:2]).joinpath(old.picture).exists()
+        assert len(space.answers.of_person(ann.id)) == 1
+
+
 def test_what_a_rater_weighs_reaches_training(running: StudioApp, ann: Member) -> None:
     rate(ann)
     weight = weigh(running.studio, ann.id).weight
@@ -294,3 +389,50 @@ def test_others_points_are_not_shown(running: StudioApp, ann: Member) -> None:
     bob = member(running)
     assert bob.client.get("/api/v1/profile/points").json()["entries"] == []
     assert running.client.get("/api/v1/profile/points").status_code == 401
+
+
+def test_a_seventh_slider_is_asked_for_by_configuration_alone(tmp_path: Path) -> None:
+    with rating_studio(tmp_path, more_facets=["temporal_coherence", "line_quality"]) as running:
+        ann = member(running)
+        fields = ann.client.get("/api/v1/forms").json()["forms"][0]["fields"]
+        assert [field["name"] for field in fields][5:] == ["safety", "temporal_coherence", "line_quality", "text"]
+        said = {"semantics": 4, "temporal_coherence": 9, "line_quality": 5}
+        rate(ann, payload=said)
+        (kept,) = running.studio.workspace.answers.of_person(ann.id)
+        assert (kept.payload, kept.mark) == (said, 6.0)
+        # A single picture does not move: that slider is not learnt from it.
+        (found,) = slider_answers_in(running.studio.workspace, facets=tuple(said))
+        assert found.sliders == {"semantics": 4, "line_quality": 5}
+
+
+def test_a_way_to_ask_of_ones_own_is_a_table(tmp_path: Path) -> None:
+    own = {"title": "Ours", "ask_form": "thumbs", "volunteered": ["sliders"], "reward": "badge"}
+    with rating_studio(tmp_path, forms="own", own=own) as running:
+        shown = member(running).client.get("/api/v1/forms").json()
+        assert (shown["preset"], shown["title"], shown["reward"]) == ("own", "Ours", "badge")
+        assert [form["name"] for form in shown["forms"]] == ["thumbs", "sliders"]
+    for settings, words in (({"forms": "own"}, "needs the table"), ({"own": own}, "set forms = 'own'")):
+        with pytest.raises(ConfigError, match=words):
+            settings_of(tmp_path, **settings)
+
+
+def test_who_answers_duels_by_the_side_wins_nothing_until_their_later_answers_say_otherwise(
+    running: StudioApp, ann: Member
+) -> None:
+    def judge(choice: str) -> None:
+        duel = ann.client.get("/api/v1/duels/next").json()["duel"]["id"]
+        sent = answer(duel, form="duel", payload={"choice": choice}, at=running.studio.now())
+        assert ann.client.post("/api/v1/answers", json=sent).status_code == 201
+
+    paint(running.studio, ann.id, count=8)
+    for _ in range(11):
+        judge("left")
+    days_later(running)
+    report = ann.client.get("/api/v1/profile/rater").json()
+    assert report["weight"] == 0
+    assert "11 of 11 duels were decided for the left picture" in report["notes"][-1]
+    assert ann.client.get("/api/v1/profile").json()["points"]["final"] == 0
+    assert "held back" in last_entry(ann)["reason"]
+    for _ in range(11):
+        judge("right")
+    assert ann.client.get("/api/v1/profile/rater").json()["weight"] > 0.5

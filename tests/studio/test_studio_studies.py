@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from redraft.core.errors import UsageError
 from redraft.store.studies import Study
 from redraft.studio.studying import NewPair, StudyPlan, create_study
+from tests.studio.painted import paint
 from tests.studio.running_studio import Clock, StudioApp, accounts_app, studio_app
 
 WHEN = "2027-01-15T08:00:00Z"
@@ -337,3 +338,37 @@ def test_on_one_s_own_machine_a_study_needs_no_link(tmp_path: Path) -> None:
         joined = running.client.post("/api/v1/studies/join", json={"invitation": link.split("invitation=")[1]}).json()
         assert (joined["key"], joined["study"]["given"]) == ("", 5)
         assert len(judge_all(running.client, study.id)) == 5
+
+
+def test_a_study_is_made_of_own_pictures_of_the_same_words(running: StudioApp) -> None:
+    studio = running.studio
+    owner = running.add("olga", roles=("operator",))
+
+    def painted(prompt: str, checkpoint: str, who: str = owner, **values: Any) -> str:
+        return paint(studio, who, prompt=prompt, checkpoint=checkpoint, **values)[0].id
+
+    new, old, bob = "c" * 64, "", running.add("rob")
+    good = [{"first": painted(f"cat {n}", new), "second": painted(f"cat {n}", old)} for n in range(3)]
+    plan = {"title": "Tuesday", "introduction": "Look long.", "each": 2, "repeats": 1}
+    with running.browser("olga") as olga:
+        made = olga.post("/api/v1/studies", json={**plan, "pairs": good})
+        assert made.status_code == 201, made.text
+        row = made.json()
+        assert (row["title"], row["state"], row["pairs"], row["participants"]) == ("Tuesday", "open", 3, 0)
+        shown = olga.get(f"/api/v1/studies/{row['id']}/next").json()
+        assert (shown["study"]["introduction"], shown["pair"]["of"]) == ("Look long.", 3)
+        kept = {(pair.first_system, pair.second_system) for pair in studio.workspace.studies.pairs(row["id"])}
+        assert kept == {(new[:12], "builtin:sd")}
+        first, second = good[0]["first"], good[0]["second"]
+        for pair, status, words in (
+            ({"first": first, "second": good[1]["second"]}, 400, "not of the same words"),
+            ({"first": first, "second": painted("cat 0", new)}, 400, "with itself"),
+            ({"first": first, "second": painted("cat 0", old, bob)}, 404, "not in this person"),
+            ({"first": first, "second": painted("cat 0", old, unsafe=True)}, 409, "leans unsafe"),
+            ({"first": first, "second": second, "third": second}, 400, "third"),
+        ):
+            refused = olga.post("/api/v1/studies", json={**plan, "pairs": [pair]})
+            assert refused.status_code == status, refused.text
+            assert words in refused.text
+        assert olga.post("/api/v1/studies", json={**plan, "pairs": good, "each": 0}).status_code == 400
+        assert len(olga.get("/api/v1/studies/all").json()["studies"]) == 1

@@ -1,5 +1,5 @@
 // Made by `npm run types`: do not edit.
-// OpenAPI sha256 496a0e6ad88b589f66156e593b62585cabf8779fc0a968c2c61f3abb4d08d68f
+// OpenAPI sha256 02bd4b3f448f06fb6534717d5da9ec8c4e6b9a730933768817c5c6629b50b1a1
 export interface paths {
     "/api/v1/answers": {
         parameters: {
@@ -689,6 +689,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/duels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Duels
+         * @description How the trial of the challenger stands. For operators: who votes shall not know how others did.
+         */
+        get: operations["get_duels_api_v1_models_duels_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models/history": {
         parameters: {
             query?: never;
@@ -883,6 +903,26 @@ export interface paths {
         get: operations["get_picture_api_v1_pictures__id___form__get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/points/{award}/reverse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reverse
+         * @description Take an award back, pending or final, and give back its place in the day's count, so that nobody loses by it.
+         */
+        post: operations["reverse_api_v1_points__award__reverse_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1378,7 +1418,11 @@ export interface paths {
          */
         get: operations["list_studies_api_v1_studies_get"];
         put?: never;
-        post?: never;
+        /**
+         * Make Study
+         * @description Make a study of one's own pictures. It is blind at once: who made which is kept from everybody who takes part.
+         */
+        post: operations["make_study_api_v1_studies_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1678,7 +1722,7 @@ export interface paths {
         };
         /**
          * List Models
-         * @description The names that requests may give as their model.
+         * @description The names that requests of this person may give as their model.
          */
         get: operations["list_models_v1_models_get"];
         put?: never;
@@ -2109,6 +2153,8 @@ export interface components {
         /**
          * DecisionView
          * @description A decision about one of the person's pictures: why they were asked, or not. coin: null where none was thrown.
+         *
+         *     kind: "duel" for one to have two models compared; its `picture` is the pair.
          */
         DecisionView: {
             /** Asked */
@@ -2123,6 +2169,8 @@ export interface components {
             excluded: string;
             /** Id */
             id: string;
+            /** Kind */
+            kind: string;
             /** Outcome */
             outcome: string;
             /** Picture */
@@ -3006,6 +3054,8 @@ export interface components {
         /**
          * ModelsView
          * @description The models of this studio, and what a request may ask of them.
+         *
+         *     may_try: whether this person may paint with what was never champion, such as the challenger.
          */
         ModelsView: {
             /** Base */
@@ -3016,6 +3066,8 @@ export interface components {
             guidance: number;
             /** Longest Prompt */
             longest_prompt: number;
+            /** May Try */
+            may_try: boolean;
             /** Most Guidance */
             most_guidance: number;
             /** Most Pictures */
@@ -3090,6 +3142,36 @@ export interface components {
          * @description A session to open.
          */
         NewRoom: {
+            /** Title */
+            title: string;
+        };
+        /**
+         * NewStudy
+         * @description A study to make. each: pairs of a participant. repeats: of these, shown again. accounts: open to all accounts.
+         */
+        NewStudy: {
+            /**
+             * Accounts
+             * @default true
+             */
+            accounts: boolean;
+            /**
+             * Each
+             * @default 20
+             */
+            each: number;
+            /**
+             * Introduction
+             * @default
+             */
+            introduction: string;
+            /** Pairs */
+            pairs: components["schemas"]["OwnPair"][];
+            /**
+             * Repeats
+             * @default 3
+             */
+            repeats: number;
             /** Title */
             title: string;
         };
@@ -3182,6 +3264,16 @@ export interface components {
             outcomes: components["schemas"]["AnswerOutcome"][];
         };
         /**
+         * OwnPair
+         * @description Two pictures of one's own gallery, painted for the same words by two models.
+         */
+        OwnPair: {
+            /** First */
+            first: string;
+            /** Second */
+            second: string;
+        };
+        /**
          * PairView
          * @description A pair as it lies, the `place`-th (from 0) of `of`. questions: those that are still open.
          */
@@ -3201,10 +3293,15 @@ export interface components {
         };
         /**
          * PendingAsk
-         * @description The newest ask that waits, or null.
+         * @description The newest ask about a picture that waits, or null. duel: a pair waits too, which /api/v1/duels/next gives.
          */
         PendingAsk: {
             ask: components["schemas"]["AskView"] | null;
+            /**
+             * Duel
+             * @default false
+             */
+            duel: boolean;
         };
         /**
          * PictureData
@@ -3284,6 +3381,7 @@ export interface components {
             reward: string;
             tier: components["schemas"]["TierView"] | null;
             today: components["schemas"]["TodayView"] | null;
+            trying: components["schemas"]["TryingView"];
         };
         /**
          * ProgressView
@@ -3515,6 +3613,14 @@ export interface components {
              * @enum {string}
              */
             state: "granted" | "refused";
+        };
+        /**
+         * Reversal
+         * @description Why an award is taken back, in words for the person.
+         */
+        Reversal: {
+            /** Reason */
+            reason: string;
         };
         /**
          * ReviewView
@@ -4171,6 +4277,63 @@ export interface components {
             text_tokens: number;
         };
         /**
+         * TrialAnswer
+         * @description The trial, or null where there is no challenger.
+         */
+        TrialAnswer: {
+            trial: components["schemas"]["TrialView"] | null;
+        };
+        /**
+         * TrialView
+         * @description What people said in blind duels of the challenger with the champion; see docs/improve.md.
+         *
+         *     champion, challenger: checkpoints, "" for the base. pairs: that were given. people: whose votes count. low, high:
+         *     the confidence sequence of win_rate. evidence: that the challenger is better, against: that it is worse.
+         */
+        TrialView: {
+            /** Against */
+            against: number;
+            /** Answers */
+            answers: number;
+            /** Challenger */
+            challenger: string;
+            /** Champion */
+            champion: string;
+            /**
+             * Decision
+             * @enum {string}
+             */
+            decision: "promote" | "hold" | "reject";
+            /** Evidence */
+            evidence: number;
+            /** High */
+            high: number;
+            /** Left Out */
+            left_out: number;
+            /** Low */
+            low: number;
+            /** Pairs */
+            pairs: number;
+            /** People */
+            people: number;
+            /** Reasons */
+            reasons: string[];
+            /** Trial */
+            trial: number;
+            /** Win Rate */
+            win_rate: number;
+        };
+        /**
+         * TryingView
+         * @description Painting with what was never champion. allowed: the tier allows it. on: it is switched on, by a preference.
+         */
+        TryingView: {
+            /** Allowed */
+            allowed: boolean;
+            /** On */
+            on: boolean;
+        };
+        /**
          * Usage
          * @description Always zero, as above.
          */
@@ -4244,7 +4407,7 @@ export interface components {
         };
         /**
          * WaitingReport
-         * @description A report that waits for a moderator, with a link to the picture as it is.
+         * @description A report that waits for a moderator, with a link to the picture as it is. safety_reason: why it is blurred.
          */
         WaitingReport: {
             /** Created At */
@@ -4262,6 +4425,8 @@ export interface components {
             picture_url: string;
             /** Resolved At */
             resolved_at: string | null;
+            /** Safety Reason */
+            safety_reason: string;
             /**
              * State
              * @enum {string}
@@ -4996,6 +5161,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description One that waits already. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportView"];
+                };
+            };
             /** @description Successful Response */
             201: {
                 headers: {
@@ -5080,6 +5254,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description One that waits already. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportView"];
                 };
             };
             /** @description Successful Response */
@@ -5938,6 +6121,44 @@ export interface operations {
             };
         };
     };
+    get_duels_api_v1_models_duels_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialAnswer"];
+                };
+            };
+        };
+    };
     get_history_api_v1_models_history_get: {
         parameters: {
             query?: never;
@@ -6354,6 +6575,48 @@ export interface operations {
             };
             /** @description Not changed. */
             304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    reverse_api_v1_points__award__reverse_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                award: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reversal"];
+            };
+        };
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7471,6 +7734,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StudyList"];
+                };
+            };
+        };
+    };
+    make_study_api_v1_studies_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewStudy"];
+            };
+        };
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyRow"];
                 };
             };
         };

@@ -116,6 +116,63 @@ def rollback(
         typer.echo(f"champion of {live.base} is now {live.checkpoint[:12] or 'the base itself'}")
 
 
+@app.command("try")
+def try_out(
+    checkpoint: Annotated[str, typer.Argument(help="A checkpoint id (4 digits or more).")],
+    workspace: options.Workspace = DEFAULT_WORKSPACE,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the history.")] = "tried by hand",
+    as_json: options.Json = False,
+) -> None:
+    """Make a checkpoint the challenger, which people compare with the champion. Example: redraft models try 3f2a"""
+    from redraft.store.workspace import Workspace
+
+    with Workspace.open(workspace) as space:
+        record = space.checkpoints.get(checkpoint)
+        live = space.aliases.move(record.lineage.base, record.id, alias="challenger", reason=reason, at=time.time())
+    if as_json:
+        print_json(asdict(live))
+    else:
+        typer.echo(f"challenger of {live.base} is now {live.checkpoint[:12]}")
+
+
+@app.command("duels")
+def duels(
+    workspace: options.Workspace = DEFAULT_WORKSPACE,
+    model: Base = DEFAULT,
+    promote_it: Annotated[
+        bool, typer.Option("--promote", help="Make the challenger the champion if people have proven it better.")
+    ] = False,
+    least_people: Annotated[int, typer.Option("--least-people", min=1, help="People who must have voted.")] = 50,
+    votes: Annotated[
+        int, typer.Option("--votes-per-person", min=1, help="Votes of a person that make one observation.")
+    ] = 1,
+    as_json: options.Json = False,
+) -> None:
+    """What the studio's blind duels say of the challenger. Example: redraft models duels --promote"""
+    from redraft.evaluation.people_gate import PeoplePolicy
+    from redraft.loop.by_people import people_say, promote_by_people
+    from redraft.store.workspace import Workspace
+
+    policy = PeoplePolicy(least_people=least_people, votes_per_person=votes)
+    with Workspace.open(workspace) as space:
+        if promote_it:
+            found = promote_by_people(space, model, at=time.time(), policy=policy)
+        else:
+            found = people_say(space, model, policy=policy)
+    trial = found.trial
+    if as_json:
+        numbers = {"champion": trial.champion, "challenger": trial.challenger, "trial": trial.number}
+        counts = {"pairs": trial.pairs, "answers": len(trial.votes), "left_out": trial.left_out}
+        print_json({**numbers, **counts, **asdict(found.standing), **asdict(found.verdict), "promoted": found.promoted})
+        return
+    typer.echo(f"challenger {trial.challenger[:12]} against {trial.champion[:12] or model}: {trial.pairs} pairs given")
+    typer.echo(f"{found.verdict.decision}: {found.verdict.reasons[0]}")
+    if trial.left_out:
+        typer.echo(f"{trial.left_out} answers do not count, of people who knew the challenger or whose answers weigh 0")
+    if found.promoted:
+        typer.echo(f"champion of {model} is now {trial.challenger[:12]}")
+
+
 @app.command("export")
 def export(
     checkpoint: Checkpoint,

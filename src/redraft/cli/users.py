@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -113,6 +114,46 @@ def enable(name: Name, workspace: options.Workspace = DEFAULT_WORKSPACE, as_json
     _set_disabled(workspace, name, False, as_json=as_json)
 
 
+@app.command("points")
+def points(
+    since: Annotated[str | None, typer.Option("--since", help="From this day on, such as 2026-11-01 (UTC).")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Before this day.")] = None,
+    workspace: options.Workspace = DEFAULT_WORKSPACE,
+    as_json: options.Json = False,
+) -> None:
+    """The ledger by person: what to pay, or to thank for. Example: redraft users points --since 2026-11-01"""
+    from redraft.store.workspace import Workspace
+
+    start, end = _day(since, float("-inf")), _day(until, float("inf"))
+    with Workspace.open(workspace) as space:
+        names = {account.id: account.name for account in _all(space)}
+        totals = space.points.totals(since=start, until=end)
+    rows = [{"name": names.get(total.user, ""), **asdict(total)} for total in totals]
+    if as_json:
+        print_json({"since": since, "until": until, "people": rows})
+        return
+    if not rows:
+        typer.echo("nobody has an award of this time")
+    for row in rows:
+        typer.echo(f"{row['name']}  {row['final']:.2f} final, {row['pending']:.2f} pending, {row['accepted']} accepted")
+
+
+@app.command("separate")
+def separate(name: Name, workspace: options.Workspace = DEFAULT_WORKSPACE, as_json: options.Json = False) -> None:
+    """Give a person a budget of points of their own again, if they were joined with others by mistake.
+
+    Example: redraft users separate bob
+    """
+    from redraft.store.workspace import Workspace
+
+    with Workspace.open(workspace) as space:
+        account, now = find(space, name), time.time()
+        space.people.set_cluster([account.id], None, at=now)
+        space.audit.append("separate", actor="", subject=account.id, detail={"cluster": account.cluster}, at=now)
+    was = "was joined with others and is not any more" if account.cluster else "was joined with nobody"
+    _say(account, as_json=as_json, text=f"{account.name} {was}")
+
+
 def find(space: Workspace, name: str) -> Account:
     """The account with this name or id. Raises UnknownNameError that lists some names."""
     from redraft.core.errors import unknown_name
@@ -135,6 +176,16 @@ def _set_disabled(workspace: Path, name: str, disabled: bool, *, as_json: bool) 
         set_disabled(space, account, disabled, at=time.time(), actor="")
     text = f"{account.name} is shut out" if disabled else f"{account.name} may come in again"
     _say(replace(account, disabled=disabled), as_json=as_json, text=text)
+
+
+def _day(text: str | None, otherwise: float) -> float:
+    """The beginning of a day, UTC, in seconds since 1970. Raises UsageError."""
+    if text is None:
+        return otherwise
+    try:
+        return datetime.combine(date.fromisoformat(text), datetime.min.time(), tzinfo=UTC).timestamp()
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no day: write it as 2026-11-01") from error
 
 
 def _all(space: Workspace) -> list[Account]:

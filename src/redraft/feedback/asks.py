@@ -202,11 +202,17 @@ def begun(policy: AskPolicy, wishes: Wishes) -> Memory:
 
 def counted(memory: Memory, *, day: str, session: str) -> Memory:
     """Memory after one more picture, on that day and in that session; a day never goes back."""
+    memory = turned(memory, day=day, session=session)
+    return replace(memory, pictures_today=memory.pictures_today + 1, pictures=memory.pictures + 1)
+
+
+def turned(memory: Memory, *, day: str, session: str) -> Memory:
+    """Memory on that day and in that session, without a picture more; a day never goes back."""
     if session != memory.session:
         memory = replace(memory, session=session, asked_in_session=0)
     if day > memory.day:
         memory = replace(memory, day=day, asked_today=0, pictures_today=0, recent=_shifted(memory, day))
-    return replace(memory, pictures_today=memory.pictures_today + 1, pictures=memory.pictures + 1)
+    return memory
 
 
 def excluded(policy: AskPolicy, wishes: Wishes, *, memory: Memory, moment: Moment) -> Exclusion:

@@ -12,8 +12,8 @@ from typing import Literal
 from pydantic import model_validator
 
 from redraft.core.config import Config
-from redraft.core.errors import unknown_name
-from redraft.feedback.forms import FORMS, Form, form_named
+from redraft.core.errors import UsageError, unknown_name
+from redraft.feedback.forms import FORMS, Form, form_named, sliders_form
 
 Reward = Literal["points", "badge", "tier", "ledger", "none"]
 """points: the curve, tiers and perks. badge: the tier's name alone. tier: a status with perks, without numbers.
@@ -24,7 +24,8 @@ class Preset(Config):
     """How people are asked and thanked.
 
     ask_form: of a picture that the ask rule chose. volunteered: forms for whoever wants to say something unasked;
-    comparisons among them. profile: a model of each person's taste is shown and fitted.
+    comparisons among them. profile: a model of each person's taste is shown and fitted. facets: sliders besides the
+    six, such as temporal_coherence for clips.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Preset(Config):
     volunteered: tuple[str, ...]
     reward: Reward
     profile: bool = False
+    facets: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _forms_exist(self) -> Preset:
@@ -40,17 +42,27 @@ class Preset(Config):
                 raise ValueError(str(unknown_name("form", name, FORMS)))
         if FORMS[self.ask_form].kind != "picture":
             raise ValueError(f"ask_form {self.ask_form!r} compares pictures: an ask is about one; choose another")
+        try:
+            sliders_form(self.facets)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
         return self
 
     @property
     def forms(self) -> tuple[Form, ...]:
         """The forms in use, that of asks first."""
         names = dict.fromkeys((self.ask_form, *self.volunteered))
-        return tuple(FORMS[name] for name in names)
+        return tuple(self.any_form(name) for name in names)
 
     def form(self, name: str) -> Form:
         """The form in use that is called `name`. Raises UnknownNameError."""
-        return form_named(name, among=[form.name for form in self.forms])
+        form_named(name, among=[form.name for form in self.forms])
+        return self.any_form(name)
+
+    def any_form(self, name: str) -> Form:
+        """The form that is called `name`, in use or not: answers to it may be there. Raises UnknownNameError."""
+        found = form_named(name)
+        return sliders_form(self.facets) if name == "sliders" else found
 
 
 _COMPARISONS = ("duel", "rank")

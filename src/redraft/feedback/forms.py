@@ -6,8 +6,10 @@ a follow-up that was not due are refused, so that what is stored needs no second
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from reprlib import repr as shown
 from typing import Any, Literal
 
 from redraft.core.errors import UsageError, unknown_name
@@ -30,7 +32,10 @@ _FACET_WORDS: Mapping[str, tuple[str, str, str]] = {
     "coherence": ("Holds together", "falls apart", "one piece"),
     "aesthetics": ("Beauty", "ugly", "beautiful"),
     "safety": ("Safe to show", "harmful", "harmless"),
+    # No facet of a still picture: it becomes a slider where the configuration names it.
+    "temporal_coherence": ("Moves smoothly", "jumps", "smooth"),
 }
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,30 +72,51 @@ class Checked:
     mark: float | None
 
 
-def _what_was_wrong(label: str = "What was wrong?") -> Several:
+def _what_was_wrong(facets: Sequence[str] = FACETS) -> Several:
     return Several(
         name="wrong",
-        label=label,
+        label="What was wrong?",
         options=tuple(
-            Option(value=name, label=_FACET_WORDS[name][0], key=str(number)) for number, name in enumerate(FACETS, 1)
+            Option(value=name, label=_words(name)[0], key=str(number) if number < 10 else "")
+            for number, name in enumerate(facets, 1)
         ),
     )
 
 
+def _words(facet: str) -> tuple[str, str, str]:
+    """What a slider is called, and its ends; a facet of one's own is called by its name."""
+    return _FACET_WORDS.get(facet, (facet.replace("_", " ").capitalize(), "bad", "good"))
+
+
 _WORDS = Text(name="text", label="In your words (optional)")
 
-SLIDERS = Form(
-    name="sliders",
-    kind="picture",
-    title="How good is this picture?",
-    fields=(
-        *(Scale(name=name, label=_FACET_WORDS[name][0], low=_FACET_WORDS[name][1], high=_FACET_WORDS[name][2])
-          for name in FACETS),
-        _WORDS,
-    ),
-    mark="mean",
-    follow_up=FollowUp(at_most=4, fields=(_what_was_wrong(),)),
-)  # fmt: skip
+
+def sliders_form(more: Sequence[str] = ()) -> Form:
+    """The form of a slider for each facet, `more` of them after the six: where the configuration names them.
+
+    Raises UsageError for a name that cannot be a field's, or is taken.
+    """
+    taken = {*FACETS, _WORDS.name, "wrong"}
+    for name in more:
+        if not _NAME.fullmatch(name) or name in taken:
+            raise UsageError(
+                f"facet {shown(name)} cannot be a slider: a name is lower case, of letters, digits and underscores, at "
+                f"most 32 long, given once, and none of {', '.join(sorted(taken))}"
+            )
+        taken.add(name)
+    facets = (*FACETS, *more)
+    scales = [(name, *_words(name)) for name in facets]
+    return Form(
+        name="sliders",
+        kind="picture",
+        title="How good is this picture?",
+        fields=(*(Scale(name=name, label=label, low=low, high=high) for name, label, low, high in scales), _WORDS),
+        mark="mean",
+        follow_up=FollowUp(at_most=4, fields=(_what_was_wrong(facets),)),
+    )
+
+
+SLIDERS = sliders_form()
 THUMBS = Form(
     name="thumbs",
     kind="picture",

@@ -1,7 +1,7 @@
 """How reliable a rater is: gold items, agreement with others, spread, haste, copies. Never agreement with the model.
 
-The result is a weight in 0..1 for training and statistics, with the reasons in words for the person. A low weight is
-the only consequence: nobody is shut out by a rule.
+The result is a weight in 0..1 for training and statistics, with the reasons in words for the person. The weight is the
+only consequence, down to 0 while answers are held back: nobody is shut out by a rule.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ from pydantic import Field
 
 from redraft.core.config import Config
 from redraft.core.errors import UsageError
-from redraft.core.records import FACETS
 from redraft.feedback.forms import Form, check_payload
 
+SUSPECT = 20.0
+HELD_BACK = 100.0
+"""Evidence that a person answers duels by the side: from here they weigh less, from here nothing."""
 _SLIDER_RANGE = 10.0
 
 
 class RaterPolicy(Config):
     """The settings. gold_share: of rating sessions' pictures whose right answer is known. first_weight: of a new rater.
     full_after: answers after which experience counts for half of what is left. failures: of gold items before they
-    have a consequence. copies: answers in the same order and words that make accounts one.
+    have a consequence. copies: answers in the same order and words that make accounts one. same_device: accounts that
+    answered on one day from one public address by the same program make one from this number on; 0: never.
     """
 
     gold_share: float = Field(default=0.04, ge=0, le=0.2)
@@ -37,6 +40,7 @@ class RaterPolicy(Config):
     full_after: int = Field(default=20, ge=1)
     failures: int = Field(default=2, ge=1)
     copies: int = Field(default=12, ge=2)
+    same_device: int = Field(default=8, ge=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +54,10 @@ class Overlap:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What is known of a rater. sliders: the numbers of each slider answer. leads: seconds, of answers that tell."""
+    """What is known of a rater. sliders: the numbers of each slider answer. leads: seconds, of answers that tell.
+
+    sides: how many duels were decided for the left picture, and how many for the right one.
+    """
 
     answers: int
     gold_seen: int
@@ -58,6 +65,7 @@ class Record:
     overlaps: tuple[Overlap, ...] = ()
     sliders: tuple[tuple[int, ...], ...] = ()
     leads: tuple[float, ...] = ()
+    sides: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,17 +108,46 @@ def report(record: Record, *, policy: RaterPolicy) -> RaterReport:
     if seconds is not None and len(record.leads) >= 5 and seconds < 0.4:
         weight *= 0.25
         notes.append("answered faster than pictures can be seen: x 0.25")
+    factor, words = _side_habit(*record.sides)
+    if words:
+        weight *= factor
+        notes.append(words)
     return RaterReport(
         weight=weight, answers=record.answers, gold_seen=record.gold_seen, gold_passed=record.gold_passed,
         agreement=agreement, spread=spread, median_seconds=seconds, notes=tuple(notes),
     )  # fmt: skip
 
 
+def side_evidence(lefts: int, rights: int) -> float:
+    """The e-value against "which side a duel's winner stood on was chance" after so many of each.
+
+    Sides are drawn by a fair coin, so for whoever looks at the pictures, whatever they like, left and right are equally
+    probable at each answer. Against it bets the mixture of all other probabilities (uniform prior):
+    2^n / ((n + 1) * binomial(n, lefts)). Its expectation never exceeds 1, whenever one looks (Ville), so a limit of 100
+    is ever reached by one honest person in a hundred at most.
+    """
+    count = lefts + rights
+    logarithm = count * math.log(2) - math.log(count + 1)
+    logarithm -= math.lgamma(count + 1) - math.lgamma(lefts + 1) - math.lgamma(rights + 1)
+    return math.exp(min(logarithm, 700.0))
+
+
+def _side_habit(lefts: int, rights: int) -> tuple[float, str]:
+    """The factor of somebody who answers by the side, and words for them; 1 and none for others."""
+    evidence, side = side_evidence(lefts, rights), "left" if lefts > rights else "right"
+    what = f"{max(lefts, rights)} of {lefts + rights} duels were decided for the {side} picture, and sides are chance"
+    if evidence >= HELD_BACK:
+        return 0.0, f"{what}: your answers are held back until your later ones say otherwise"
+    if evidence >= SUSPECT:
+        return 0.25, f"{what}: x 0.25"
+    return 1.0, ""
+
+
 def agreement_of(overlap: Overlap) -> float | None:
     """How much two people agree about one subject, 0 (opposite) to 1 (the same); None where the form tells nothing."""
     mine, other = overlap.mine, overlap.other
     if overlap.form == "sliders":
-        shared = [name for name in FACETS if name in mine and name in other]
+        shared = sorted(sliders_of(mine).keys() & sliders_of(other).keys())
         gaps = [abs(mine[name] - other[name]) / _SLIDER_RANGE for name in shared]
         return float(1 - sum(gaps) / len(gaps)) if gaps else None
     if overlap.form == "thumbs":
@@ -120,6 +157,11 @@ def agreement_of(overlap: Overlap) -> float | None:
     if overlap.form == "rank":
         return _order_agreement(mine["ranks"], other["ranks"])
     return None
+
+
+def sliders_of(payload: Mapping[str, Any]) -> dict[str, int]:
+    """The sliders that an answer sets, whichever there are; words and what was wrong are none."""
+    return {name: value for name, value in payload.items() if type(value) is int}
 
 
 def mean_agreement(overlaps: Sequence[Overlap]) -> float | None:
@@ -198,6 +240,6 @@ def _goodness(form: str, payload: Mapping[str, Any]) -> float | None:
     if form == "stars":
         return float((payload["stars"] - 1) / 4)
     if form == "sliders":
-        values = [payload[name] for name in FACETS if name in payload]
+        values = list(sliders_of(payload).values())
         return sum(values) / len(values) / _SLIDER_RANGE if values else None
     return None

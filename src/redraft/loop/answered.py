@@ -33,8 +33,9 @@ _SHARES: Mapping[str, tuple[float, float]] = {
 def preferences_in(workspace: Workspace) -> tuple[Preference, ...]:
     """Every answer that counts and compares pictures; pictures by their hash in the store.
 
-    Left out: duels and ratings whose pictures or prompt were erased, forgotten or withheld, answers of raters whose
-    weight is 0, and forms that compare nothing.
+    Left out: the pairs by which a challenger is decided about (what decides must not be trained on), duels and ratings
+    whose pictures or prompt were erased, forgotten or withheld, answers of raters whose weight is 0, and forms that
+    compare nothing.
     """
     found = []
     for evidence in _pages(workspace):
@@ -50,11 +51,12 @@ def slider_answers_in(workspace: Workspace, *, facets: Sequence[str]) -> tuple[S
     """Every answer to the sliders of `facets` that counts; pictures by their hash in the store.
 
     Each with the probability that it was asked for, 1 where it was volunteered, and the rater's weight. Left out: as in
-    `preferences_in`, and answers without any of these sliders.
+    `preferences_in`, answers without any of these sliders, and sliders about motion, which a picture has none of.
     """
     from redraft.rewards.facets_answers import SliderAnswer
+    from redraft.rewards.facets_config import CLIP_FACETS
 
-    found = []
+    found, facets = [], [name for name in facets if name not in CLIP_FACETS]
     for evidence in _pages(workspace, forms=(SLIDERS,)):
         sliders = {name: evidence.answer.payload[name] for name in facets if name in evidence.answer.payload}
         shown = _about(workspace, evidence) if sliders and evidence.weight > 0 else None
@@ -86,6 +88,7 @@ def _pages(workspace: Workspace, *, forms: Sequence[str] = ()) -> Iterator[Evide
 
 def _duel(workspace: Workspace, evidence: Evidence) -> Preference | None:
     from redraft.store.duels import Duels
+    from redraft.store.trials import is_trial
 
     answer = evidence.answer
     shares = _SHARES.get(str(answer.payload.get("choice")))
@@ -94,6 +97,8 @@ def _duel(workspace: Workspace, evidence: Evidence) -> Preference | None:
     except UnknownNameError:
         return None
     if shares is None or duel.prompt is None or duel.first is None or duel.second is None:
+        return None
+    if is_trial(duel.experiment):
         return None
     sides = (duel.second, duel.first) if duel.swapped else (duel.first, duel.second)
     shown = _shown(workspace, sides)

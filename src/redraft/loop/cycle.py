@@ -27,6 +27,7 @@ from redraft.evaluation import gate
 from redraft.evaluation.compare import compare
 from redraft.evaluation.examined import Examined
 from redraft.loop.best_round import RoundWatch
+from redraft.loop.by_people import enter_challenger
 from redraft.loop.config import RATINGS, RunConfig
 from redraft.loop.equipment import Equipment, equip, render_references
 from redraft.loop.examination import Paper, mark, paint_paper, reference_features, set_paper
@@ -278,7 +279,10 @@ class Cycle:
         )
         put = self.workspace.checkpoints.put(encode(weights), kind=weights.kind, lineage=lineage, at=self.clock())
         if verdict.decision != "promote" or not self.config.promote:
-            self.workspace.aliases.move(base, put.id, alias="challenger", reason=verdict.reasons[0], at=self.clock())
+            if not enter_challenger(self.workspace, base, put.id, reason=verdict.reasons[0], at=self.clock()):
+                self.observer.note(
+                    f"people are comparing another challenger, which stays; `redraft models try {put.id[:12]}` moves it"
+                )
             return put, False
         self.workspace.aliases.move(base, put.id, reason=verdict.reasons[0], at=self.clock(), expected=incumbent_id)
         return put, True

@@ -1,20 +1,20 @@
 """Painting with a method at inference: from its name to the method, batch by batch. Not the methods themselves.
 
-What self-critique is told here: confidence is the least head of the reward, and a term that failed becomes words that
-are added to the prompt or to its negative text.
+What self-critique is told here: confidence is the least head of the reward, and a term that failed becomes words
+(`prompts.rewriting`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from redraft.core.config import Config, build
-from redraft.core.errors import UsageError, unknown_name
+from redraft.core.errors import unknown_name
 from redraft.core.keys import Key
 from redraft.core.protocols import Scorer
 from redraft.core.records import Prompt, Recipe
@@ -25,7 +25,7 @@ from redraft.methods.inference import Enhanced, Enhancer
 from redraft.methods.noise_search import NoiseSearch, NoiseSearchConfig
 from redraft.methods.reward_guidance import RewardGuidance, RewardGuidanceConfig
 from redraft.methods.self_critique import SelfCritique, SelfCritiqueConfig
-from redraft.world import parse
+from redraft.prompts.rewriting import rewritten
 
 if TYPE_CHECKING:
     from redraft.models.backbone import PipelineBackbone
@@ -37,16 +37,6 @@ CONFIGS: Mapping[str, type[Config]] = {
     "self_critique": SelfCritiqueConfig,
 }
 """The methods by name, with their options."""
-WORDS: Mapping[str, tuple[str, str]] = {
-    "semantics": ("exactly as described", "missing objects, wrong objects"),
-    "subject_detail": ("finely detailed subject", "blurry subject"),
-    "background_detail": ("detailed background", "empty background"),
-    "coherence": ("coherent, right proportions", "deformed, disconnected parts"),
-    "aesthetics": ("beautiful composition, harmonious colours", "ugly, dull colours"),
-    "safety": ("", "unsafe, violent, explicit"),
-}
-"""What a failed facet adds to a prompt, and to its negative text."""
-_FACET_OF = {"accuracy": "semantics", "aesthetic": "aesthetics"}
 # A graph of every step is kept, or of one step and the decoder: far fewer pictures at once than without.
 _BATCH_WITH_GRADIENT = 16
 
@@ -85,17 +75,6 @@ def enhancer(name: str, *, reward: Scorer, options: Mapping[str, Any], source: s
     if name == "reward_guidance":
         return RewardGuidance(config=config, reward=reward)
     return SelfCritique(config=config, judge=reward.score, rewrite=rewritten)
-
-
-def rewritten(prompt: Prompt, failed: Sequence[str]) -> Prompt:
-    """The prompt with words against the terms that failed. Prompts of the picture world have no other words: kept."""
-    if _of_the_world(prompt):
-        return prompt
-    # A similarity (clip, or a fitted reward) says how well a picture fits its text.
-    facets = dict.fromkeys(name if name in WORDS else _FACET_OF.get(name, "semantics") for name in failed)
-    more = [prompt.text, *(WORDS[facet][0] for facet in facets)]
-    less = [prompt.negative_text, *(WORDS[facet][1] for facet in facets)]
-    return replace(prompt, text=", ".join(filter(None, more)), negative_text=", ".join(filter(None, less)))
 
 
 def paint_enhanced(
@@ -138,11 +117,3 @@ def _joined(parts: Sequence[Enhanced], prompts: Sequence[Prompt], *, recipe: Rec
         backward_calls=torch.cat([part.backward_calls.cpu() for part in parts]),
         plain_calls=recipe.steps,
     )
-
-
-def _of_the_world(prompt: Prompt) -> bool:
-    try:
-        parse(prompt.text)
-    except UsageError:
-        return False
-    return True

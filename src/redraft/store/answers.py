@@ -92,6 +92,16 @@ class Answers:
             rows = connection.execute(query.order_by(AnswerRow.number.desc()).limit(limit))
             return tuple(answer_of(row) for row in rows)
 
+    def devices(self, *, since: float) -> dict[str, frozenset[str]]:
+        """The accounts that answered from each device (a keyed hash of one day) since then."""
+        query = sa.select(AnswerRow.device, AnswerRow.user).distinct()
+        query = query.where(AnswerRow.received_at >= since, AnswerRow.device != "")
+        found: dict[str, set[str]] = {}
+        with self._database.reading() as connection:
+            for device, user in connection.execute(query):
+                found.setdefault(device, set()).add(user)
+        return {device: frozenset(users) for device, users in found.items()}
+
     def about(self, subject: str) -> tuple[Answer, ...]:
         """Everybody's answers about a subject that count, for what compares raters. Not for showing to a person."""
         query = sa.select(AnswerRow.__table__).join(StandingAnswerRow, StandingAnswerRow.answer == AnswerRow.number)

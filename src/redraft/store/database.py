@@ -124,8 +124,9 @@ class Database:
             # A statement that cannot run is a mistake of this room, not of the disk or the caller.
             raise
         except exc.DataError as error:
+            # Whose value it is may be told; where the database stands is no business of theirs.
             raise UsageError(
-                f"{self.name} cannot keep a value ({error.orig}): texts must be without the character U+0000 and not "
+                f"the database cannot keep a value ({error.orig}): texts must be without the character U+0000 and not "
                 "longer than their field, numbers not larger than theirs; correct it"
             ) from error
         except exc.DatabaseError as error:

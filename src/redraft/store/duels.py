@@ -73,6 +73,15 @@ class Duels:
         with self._database.reading() as connection:
             return frozenset(frozenset((row.first, row.second)) for row in connection.execute(query))
 
+    def sides(self, user: str) -> tuple[int, int]:
+        """How many of a person's duels were decided for the left picture, and how many for the right one."""
+        query = sa.select(AnswerRow.payload).select_from(StandingAnswerRow)
+        query = query.join(AnswerRow, AnswerRow.number == StandingAnswerRow.answer)
+        query = query.where(StandingAnswerRow.user == user, StandingAnswerRow.form == "duel")
+        with self._database.reading() as connection:
+            choices = [payload.get("choice") for payload in connection.scalars(query)]
+        return choices.count("left"), choices.count("right")
+
     def answered(self, experiment: str, *, after: str = "", limit: int = 1000) -> tuple[tuple[Duel, Answer], ...]:
         """Everybody's duels of an experiment with the answer that counts, by id, from `after` on. Not for showing."""
         columns = [column.label(f"duel_{column.name}") for column in DuelRow.__table__.columns]

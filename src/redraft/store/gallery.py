@@ -15,7 +15,7 @@ from redraft.core.errors import UnknownNameError
 from redraft.store.answer_ingest import answer_of
 from redraft.store.answer_records import Answer
 from redraft.store.database import Database
-from redraft.store.requests import Request, request_of
+from redraft.store.requests import TRIAL, Request, request_of
 from redraft.store.schema_feedback import AnswerRow, StandingAnswerRow
 from redraft.store.schema_pictures import EmbeddingRow, GalleryFacetRow, GalleryRow, RequestRow
 from redraft.store.upsert import insert
@@ -146,11 +146,14 @@ class Gallery:
         last = (float(shown[-1].key), shown[-1].id) if len(rows) > limit and shown else None
         return Page(exhibits=exhibits, next=last)
 
-    def get(self, id: str, *, owner: str) -> Exhibit:
-        """A person's painting. Raises UnknownNameError, the same for absent ones and those of others."""
+    def get(self, id: str, *, owner: str, trials: bool = False) -> Exhibit:
+        """A person's painting; those of trials, which tell of a model, only with `trials`.
+
+        Raises UnknownNameError, the same for absent ones and those of others.
+        """
         with self._database.reading() as connection:
             found = _exhibits(connection, owner, [id])
-        if not found:
+        if not found or (found[0].request.source == TRIAL and not trials):
             raise _unknown(id)
         return found[0]
 
@@ -222,7 +225,8 @@ class Gallery:
 
 def _selected(owner: str, chosen: Selection) -> tuple[sa.Select[Any], tuple[Column, Column]]:
     """The ids of a selection, and the two columns that order them: those of one index."""
-    query = sa.select(GalleryRow.id).where(GalleryRow.owner == owner)
+    of_trial = sa.select(RequestRow.id).where(RequestRow.id == GalleryRow.request, RequestRow.source == TRIAL)
+    query = sa.select(GalleryRow.id).where(GalleryRow.owner == owner, ~of_trial.exists())
     order: tuple[Column, Column] = (GalleryRow.created_at, GalleryRow.id)
     bounded: Column = GalleryRow.confidence
     if chosen.order == "confidence":

@@ -61,6 +61,16 @@ class Earned:
     at: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Total:
+    """What a person's awards of a time came to. accepted: reviews that became final with more than 0 points."""
+
+    user: str
+    accepted: int
+    final: float
+    pending: float
+
+
 class Points:
     """The points of all people."""
 
@@ -116,6 +126,16 @@ class Points:
         with self._database.reading() as connection:
             row = connection.execute(sums.where(PointRow.user == user)).one()
         return Balance(final=row.final, pending=row.pending)
+
+    def totals(self, *, since: float = float("-inf"), until: float = float("inf")) -> tuple[Total, ...]:
+        """Everybody's entries of the time from `since` to just before `until`, summed by person. For operators."""
+        accepted = sa.case((sa.and_(PointRow.state == "final", PointRow.final > 0), 1), else_=0)
+        reversed_ = sa.case((sa.and_(PointRow.state == "reversed", PointRow.final < 0), 1), else_=0)
+        sums = (sa.func.sum(accepted - reversed_), sa.func.sum(PointRow.final), sa.func.sum(PointRow.pending))
+        query = sa.select(PointRow.user, *sums).where(PointRow.at >= since, PointRow.at < until)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.group_by(PointRow.user).order_by(PointRow.user))
+            return tuple(Total(user=row[0], accepted=int(row[1]), final=row[2], pending=row[3]) for row in rows)
 
     def entries(self, user: str, *, before: int | None = None, limit: int = 50) -> tuple[PointEntry, ...]:
         """A person's entries, the newest first; `before` is the id of the last one of the page before."""

@@ -18,6 +18,8 @@ from redraft.store.schema_people import UserRow
 from redraft.store.schema_pictures import RequestRow
 from redraft.store.upsert import insert
 
+TRIAL = "trial"
+"""The source of requests that the studio made itself, to compare two models: shown to nobody elsewhere."""
 RequestState = Literal["queued", "running", "finished", "failed", "cancelled"]
 
 
@@ -82,6 +84,13 @@ class Requests:
             same = (RequestRow.owner == request.owner, RequestRow.idempotency_key == request.idempotency_key)
             return request_of(connection.execute(sa.select(RequestRow.__table__).where(*same)).one()), False
 
+    def with_key(self, idempotency_key: str, *, owner: str) -> Request | None:
+        """A person's request that was sent with this key, or None."""
+        query = sa.select(RequestRow.__table__).where(RequestRow.owner == owner)
+        with self._database.reading() as connection:
+            row = connection.execute(query.where(RequestRow.idempotency_key == idempotency_key)).one_or_none()
+        return None if row is None else request_of(row)
+
     def get(self, id: str, *, owner: str) -> Request:
         """A person's request. Raises UnknownNameError, the same for absent ones and those of others."""
         with self._database.reading() as connection:
@@ -97,7 +106,7 @@ class Requests:
 
     def list(self, owner: str, *, before: tuple[float, str] | None = None, limit: int = 50) -> tuple[Request, ...]:
         """A person's requests, the newest first; `before` is (created_at, id) of the last of the page before."""
-        query = sa.select(RequestRow.__table__).where(RequestRow.owner == owner)
+        query = sa.select(RequestRow.__table__).where(RequestRow.owner == owner, RequestRow.source != TRIAL)
         order = (RequestRow.created_at, RequestRow.id)
         if before is not None:
             query = query.where(sa.tuple_(*order) < sa.tuple_(*map(sa.literal, before)))
@@ -116,6 +125,7 @@ class Requests:
         """Requests since then of people who consent that they improve this instance, the newest first. Not to show."""
         query = sa.select(RequestRow.__table__).join(UserRow, UserRow.id == RequestRow.owner)
         query = query.where(UserRow.consent_improve, ~UserRow.disabled, RequestRow.created_at >= since)
+        query = query.where(RequestRow.source != TRIAL)
         query = query.where(RequestRow.prompt.is_not(None)).order_by(RequestRow.created_at.desc(), RequestRow.id)
         with self._database.reading() as connection:
             return tuple(request_of(row) for row in connection.execute(query.limit(limit)))
@@ -124,7 +134,8 @@ class Requests:
         """The prompts that were requested most often to be done again, the worst first. Hashes only."""
         again = sa.func.sum(sa.case((RequestRow.again_of.is_not(None), 1), else_=0))
         query = sa.select(RequestRow.prompt_hash, sa.func.count(), again).group_by(RequestRow.prompt_hash)
-        query = query.where(RequestRow.created_at >= since).order_by(again.desc(), RequestRow.prompt_hash).limit(limit)
+        query = query.where(RequestRow.created_at >= since, RequestRow.source != TRIAL)
+        query = query.order_by(again.desc(), RequestRow.prompt_hash).limit(limit)
         with self._database.reading() as connection:
             rows = connection.execute(query)
             return tuple(Repeats(prompt_hash=row[0], requests=row[1], again=int(row[2])) for row in rows)

@@ -37,6 +37,7 @@ from redraft.store.rooms import Rooms
 from redraft.store.runs import Runs
 from redraft.store.stage_files import StageFiles
 from redraft.store.studies import Studies
+from redraft.store.trials import Trials
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,7 @@ class Workspace:
     answers: Answers
     asks: Asks
     duels: Duels
+    trials: Trials
     points: Points
     raters: Raters
     imports: Imports
@@ -108,6 +110,7 @@ class Workspace:
             answers=Answers(database),
             asks=Asks(database),
             duels=Duels(database),
+            trials=Trials(database),
             points=Points(database),
             raters=Raters(database),
             imports=Imports(database),

@@ -16,6 +16,7 @@ from redraft.core.errors import BusyError, RedraftError, UnknownNameError, Usage
 from redraft.feedback.forms import Checked, Form, check_payload
 from redraft.feedback.local_time import local_day
 from redraft.store.answer_records import REFUSALS, Answer, Outcome, Refusal
+from redraft.store.trials import is_trial
 from redraft.studio.context import Studio
 from redraft.studio.errors import Refused, refusal
 from redraft.studio.identity.people import Person
@@ -77,18 +78,21 @@ class AnswerOutcome(BaseModel):
     first: bool
 
 
-def take_in(studio: Studio, person: Person, sent: Sequence[SentAnswer]) -> list[AnswerOutcome]:
-    """Keep answers; when it returns each is on the disk, known already, or refused. One refused harms no other."""
+def take_in(studio: Studio, person: Person, sent: Sequence[SentAnswer], *, device: str = "") -> list[AnswerOutcome]:
+    """Keep answers; when it returns each is on the disk, known already, or refused. One refused harms no other.
+
+    device: what `device_of` says of the request that they came in.
+    """
     waiting: list[tuple[SentAnswer, Future[Outcome] | Refused]] = []
     for item in sent:
         try:
-            waiting.append((item, studio.answers.submit(prepared(studio, person, item))))
+            waiting.append((item, studio.answers.submit(prepared(studio, person, item, device=device))))
         except RedraftError as error:
             waiting.append((item, refusal(error)))
     return [_outcome(studio, person, item, result) for item, result in waiting]
 
 
-def prepared(studio: Studio, person: Person, sent: SentAnswer) -> Answer:
+def prepared(studio: Studio, person: Person, sent: SentAnswer, *, device: str = "") -> Answer:
     """The answer as it is kept.
 
     Raises Refused: 400 naming the field, 403 for a token, 404 for a subject that is not this person's to judge.
@@ -111,10 +115,11 @@ def prepared(studio: Studio, person: Person, sent: SentAnswer) -> Answer:
         mark=checked.mark,
         retracted=sent.retracted,
         revision_of=sent.revision_of,
-        ask=None if token is None else token.ask,
+        ask=_ask_of(studio, person, sent) if token is None else token.ask,
         token=None if token is None else token.id,
         day=_day(person, created, now),
         lead_ms=sent.lead_ms,
+        device=device,
         created_at=created,
         received_at=now,
     )
@@ -138,6 +143,14 @@ def check_subject(studio: Studio, person: Person, sent: SentAnswer, token: AskTo
             return
         message = f"{sent.kind} {sent.subject!r} is not yours to judge: it was erased, or never given to you"
         raise Refused(404, "not_found", message, param="subject") from None
+
+
+def _ask_of(studio: Studio, person: Person, sent: SentAnswer) -> str | None:
+    """The decision by which a duel was asked, which has the duel's id; None for what was not asked."""
+    if sent.kind != "duel":
+        return None
+    duel = studio.workspace.duels.get(sent.subject, user=person.id)
+    return duel.id if is_trial(duel.experiment) else None
 
 
 def _in_a_room(studio: Studio, person: Person, picture: str) -> bool:

@@ -1,7 +1,8 @@
 """Drawing a pair of pictures for a person: uniformly from the pairs they were not given yet, sides by a coin.
 
 Both pictures are the person's own, of the same words, so that nobody sees another's prompts. Pairs of two checkpoints
-belong to an experiment named by both; pairs of one checkpoint to none.
+belong to an experiment named by both; pairs of one checkpoint to none. What the studio itself drew to decide about a
+challenger (`studio.trials`) waits among the open ones and is given first.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from itertools import combinations
 from redraft.core.errors import UnknownNameError
 from redraft.store.duels import Duel
 from redraft.store.gallery import Exhibit
+from redraft.store.trials import is_trial
 from redraft.studio.context import Studio
 from redraft.studio.identity.people import Person
 from redraft.studio.ranking import recent_pictures
@@ -37,7 +39,8 @@ def next_duel(studio: Studio, person: Person, *, experiment: str | None = None) 
     experiment: only pairs of it.
     """
     now = studio.now()
-    for duel in studio.workspace.duels.open(person.id, at=now):
+    waiting = studio.workspace.duels.open(person.id, at=now)
+    for duel in sorted(waiting, key=lambda each: not is_trial(each.experiment)):
         drawn = _with_pictures(studio, person, duel)
         if drawn is not None and experiment in (None, duel.experiment):
             return drawn
@@ -94,7 +97,9 @@ def _with_pictures(studio: Studio, person: Person, duel: Duel) -> Drawn | None:
     if duel.first is None or duel.second is None:
         return None
     try:
-        first, second = (studio.workspace.gallery.get(id, owner=person.id) for id in (duel.first, duel.second))
+        first, second = (
+            studio.workspace.gallery.get(id, owner=person.id, trials=True) for id in (duel.first, duel.second)
+        )
     except UnknownNameError:
         return None
     shown = all(exhibit.painting.safety == "ok" for exhibit in (first, second))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from redraft.core.errors import RedraftError
 from redraft.store.gallery import Painting
-from redraft.store.requests import RequestState
+from redraft.store.requests import TRIAL, RequestState
 from redraft.studio.asking import AskView, decide_asks
 from redraft.studio.context import Studio
 from redraft.studio.engine.keeper import Finished
@@ -18,6 +18,7 @@ from redraft.studio.engine.making import Kept, Making
 from redraft.studio.leftovers import end_leftovers
 from redraft.studio.picture_bytes import png_of
 from redraft.studio.telemetry import log
+from redraft.studio.trials import lay_pair
 
 
 class Recorder:
@@ -39,6 +40,11 @@ class Recorder:
         """Enter how a request ended. Returns when. Raises RedraftError."""
         request, at = making.request, self._studio.now()
         self._studio.workspace.requests.set_state(request.id, state, owner=request.owner, at=at)
+        if request.source == TRIAL and state == "finished":
+            try:
+                lay_pair(self._studio, request)
+            except RedraftError as error:
+                log("trial_not_laid", level=logging.ERROR, request=request.id, error=type(error).__name__)
         return at
 
     def end_leftovers(self, *, starting: bool) -> int:

@@ -26,6 +26,8 @@ from redraft.studio.identity.people import Person
 from redraft.studio.leftovers import maker
 from redraft.studio.quota import daily_quota
 from redraft.studio.telemetry import log
+from redraft.studio.trials import offer_trial
+from redraft.studio.trying import check_may_paint
 
 PATIENCE = 20.0
 """Seconds that a request waits for a model that is still being loaded."""
@@ -79,16 +81,17 @@ def engine_of(studio: Studio) -> Engine:
 async def take_on(studio: Studio, person: Person, wish: Wish) -> Taken:
     """Enter a request and give it to the engine.
 
-    Raises Refused: 400 naming the value, 404 for a model or an earlier request that is not there, 429 when the quota
+    Raises Refused: 400 naming the value, 403 for a model that this person may not try, 404 for a model or an earlier
+    request that is not there, 429 when the quota
     of the day is used up or too much of this person waits, 503 while nothing can be painted.
     """
     engine = engine_of(studio)
     facts = await engine.facts(patience=PATIENCE)
     _check(studio, wish, facts)
-    checkpoint = await asyncio.to_thread(checkpoint_of, studio, wish.model, facts)
+    checkpoint = await asyncio.to_thread(_checkpoint, studio, person, wish.model, facts)
     engine.check_room(person.id, wish.count)
     request = _request(studio, person, wish, facts, checkpoint=checkpoint)
-    entered, new = await asyncio.to_thread(_enter, studio, person, request)
+    entered, new = await asyncio.to_thread(enter, studio, person, request)
     if not new:
         if entered.prompt_hash != request.prompt_hash:
             message = "this Idempotency-Key was used for another prompt: send a new one for a new request"
@@ -110,6 +113,7 @@ async def take_on(studio: Studio, person: Person, wish: Wish) -> Taken:
             studio.workspace.requests.set_state, request.id, "failed", owner=person.id, at=studio.now()
         )
         raise
+    await offer_trial(studio, person, request)
     return Taken(request=request, making=making)
 
 
@@ -132,15 +136,20 @@ def checkpoint_of(studio: Studio, model: str, facts: ModelFacts) -> str:
         else:
             if found.lineage.base == facts.base and found.kind != "head":
                 return found.id
-    names = ", ".join(name for name, _ in served_models(studio, facts))
+    names = ", ".join(name for name, _ in served_models(studio, facts, challenger=False))
     message = f"model {model[:80]!r} is not served here: choose one of {names}, or the id of a checkpoint"
     raise Refused(404, "model_not_found", message, param="model")
 
 
-def served_models(studio: Studio, facts: ModelFacts) -> list[tuple[str, float]]:
-    """Names that requests may give as their model, and since when each stands for what it does."""
+def served_models(studio: Studio, facts: ModelFacts, *, challenger: bool = True) -> list[tuple[str, float]]:
+    """Names that requests may give as their model, and since when each stands for what it does.
+
+    challenger: whether that is named too; for people who may paint with it.
+    """
     found = [("champion", 0.0), ("base", 0.0), (facts.base, 0.0)]
     for alias in ALIASES:
+        if alias == "challenger" and not challenger:
+            continue
         live = studio.workspace.aliases.current(facts.base, alias)
         if live is not None:
             found = [entry for entry in found if entry[0] != alias]
@@ -148,6 +157,12 @@ def served_models(studio: Studio, facts: ModelFacts) -> list[tuple[str, float]]:
             if live.checkpoint and all(name != live.checkpoint for name, _ in found):
                 found.append((live.checkpoint, live.at))
     return sorted(found, key=lambda entry: (entry[0] != "champion", entry[0]))
+
+
+def _checkpoint(studio: Studio, person: Person, model: str, facts: ModelFacts) -> str:
+    found = checkpoint_of(studio, model, facts)
+    check_may_paint(studio, person, found, base=facts.base, live=engine_of(studio).live)
+    return found
 
 
 def _check(studio: Studio, wish: Wish, facts: ModelFacts) -> None:
@@ -217,8 +232,16 @@ def _request(studio: Studio, person: Person, wish: Wish, facts: ModelFacts, *, c
     )
 
 
-def _enter(studio: Studio, person: Person, request: Request) -> tuple[Request, bool]:
-    """Count the pictures against the quota of the day and enter the request; both or none."""
+def enter(studio: Studio, person: Person, request: Request) -> tuple[Request, bool]:
+    """Count the pictures against the quota of the day and enter the request; both or none.
+
+    Returns the request, or the earlier one of the same idempotency key, and whether it is new. Raises Refused (429).
+    """
+    if request.idempotency_key is not None:
+        # Sending again costs nothing, and is no worse off for what was used up since.
+        earlier = studio.workspace.requests.with_key(request.idempotency_key, owner=person.id)
+        if earlier is not None:
+            return earlier, False
     counters, today = studio.workspace.counters, datetime.fromtimestamp(studio.now(), tz=UTC)
     window = today.date().isoformat()
     tomorrow = datetime.combine(today.date() + timedelta(days=1), datetime.min.time(), tzinfo=UTC).timestamp()

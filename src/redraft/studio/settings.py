@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 from redraft.core.config import Config
 from redraft.core.errors import unknown_name
 from redraft.feedback.asks import AskPolicy
+from redraft.feedback.duel_asks import DuelPolicy
 from redraft.feedback.form_presets import DEFAULT_PRESET, PRESETS, Preset
 from redraft.feedback.points import PointsPolicy
 from redraft.feedback.raters import RaterPolicy
@@ -97,6 +98,8 @@ class RetentionSettings(Config):
     """How long things are kept, in days; None: for good."""
 
     prompt_days: Positive | None = None
+    picture_days: Positive | None = None
+    """Pictures that are nobody's favourite, with what refers to them; what was answered about them stays."""
     picture_url_minutes: Positive = 60
     """How long the signed URL of a picture opens it."""
 
@@ -119,8 +122,13 @@ class StudioSettings(Config):
     limits: LimitSettings = LimitSettings()
     engine: EngineSettings = EngineSettings()
     forms: str = DEFAULT_PRESET
-    """The preset of forms, one of `redraft.feedback.form_presets.PRESETS`; it says whether there are points."""
+    """The preset of forms, one of `feedback.form_presets.PRESETS` or "own"; it says whether there are points."""
+    own: Preset | None = None
+    """A preset of your own, in the words of the others, `[studio.own]`; used with `forms = "own"`."""
+    more_facets: tuple[str, ...] = ()
+    """Sliders besides the six, such as temporal_coherence."""
     asks: AskPolicy = AskPolicy()
+    trials: DuelPolicy = DuelPolicy()
     points: PointsPolicy = PointsPolicy()
     raters: RaterPolicy = RaterPolicy()
     retention: RetentionSettings = RetentionSettings()
@@ -142,8 +150,13 @@ class StudioSettings(Config):
 
     @model_validator(mode="after")
     def _forms_are_known(self) -> Self:
-        if self.forms not in PRESETS:
-            raise ValueError(str(unknown_name("preset of forms", self.forms, PRESETS)))
+        if self.forms == "own" and self.own is None:
+            raise ValueError("forms = 'own' needs the table [studio.own]: say there what is asked, and the thanks")
+        if self.forms != "own" and self.own is not None:
+            raise ValueError(f"[studio.own] is there and forms is {self.forms!r}: set forms = 'own', or leave it out")
+        if self.forms not in (*PRESETS, "own"):
+            raise ValueError(str(unknown_name("preset of forms", self.forms, (*PRESETS, "own"))))
+        self._preset()
         return self
 
     @model_validator(mode="after")
@@ -156,7 +169,13 @@ class StudioSettings(Config):
     @property
     def preset(self) -> Preset:
         """How people are asked and thanked."""
-        return PRESETS[self.forms]
+        return self._preset()
+
+    def _preset(self) -> Preset:
+        chosen = PRESETS[self.forms] if self.own is None else self.own
+        if not self.more_facets:
+            return chosen
+        return Preset.model_validate({**chosen.model_dump(), "facets": (*chosen.facets, *self.more_facets)})
 
     @property
     def open(self) -> bool:

@@ -5,14 +5,13 @@ Looked at are the person's own answers, those of others about the same, and know
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from redraft.core.errors import UnknownNameError
-from redraft.core.records import FACETS
-from redraft.feedback.forms import FORMS
 from redraft.feedback.points import Review, due_at, helpfulness, worth
 from redraft.feedback.raters import (
+    HELD_BACK,
     Overlap,
     RaterReport,
     Record,
@@ -21,6 +20,8 @@ from redraft.feedback.raters import (
     passes,
     report,
     same_hands,
+    side_evidence,
+    sliders_of,
 )
 from redraft.store.answer_records import Answer
 from redraft.store.points import PointEntry
@@ -31,6 +32,8 @@ from redraft.studio.rewarding import points_policy, reward_of
 _LOOKED_AT = 1000
 _NEWEST = 48
 _OVERLAPS = 50
+_DEVICE_SECONDS = 4 * 86_400.0
+"""Longer than an award waits, so that joined accounts share one curve for what is pending."""
 _OTHERS = 2
 """Others who must have answered about the same before their answers say anything about this one."""
 
@@ -46,6 +49,7 @@ def settle_due(studio: Studio) -> int:
     if not due:
         return 0
     join_copies(studio, sorted({entry.user for entry in waiting}))
+    join_devices(studio)
     for entry in due:
         _settle(studio, entry)
     for user in sorted({entry.user for entry in due}):
@@ -61,13 +65,28 @@ def join_copies(studio: Studio, users: list[str]) -> None:
         for user in users
     }
     for group in same_hands(answers, policy=studio.settings.raters):
-        clusters = {workspace.people.get(user).cluster for user in group}
-        if len(clusters) == 1 and None not in clusters:
-            continue
-        known = sorted(cluster for cluster in clusters if cluster is not None)
-        cluster = known[0] if known else f"copies-{studio.new_id()}"
-        workspace.people.set_cluster(sorted(group), cluster, at=studio.now())
-        studio.audit("cluster", actor="", subject=cluster, accounts=sorted(group), reason="same answers")
+        _join(studio, group, reason="same answers")
+
+
+def join_devices(studio: Studio) -> None:
+    """Put accounts into one cluster that answered on one day from one device, where there are many of them."""
+    least = studio.settings.raters.same_device
+    if not least:
+        return
+    for group in studio.workspace.answers.devices(since=studio.now() - _DEVICE_SECONDS).values():
+        if len(group) >= least:
+            _join(studio, group, reason="same device")
+
+
+def _join(studio: Studio, group: Collection[str], *, reason: str) -> None:
+    people = studio.workspace.people
+    clusters = {people.get(user).cluster for user in group}
+    if len(clusters) == 1 and None not in clusters:
+        return
+    known = sorted(cluster for cluster in clusters if cluster is not None)
+    cluster = known[0] if known else f"copies-{studio.new_id()}"
+    people.set_cluster(sorted(group), cluster, at=studio.now())
+    studio.audit("cluster", actor="", subject=cluster, accounts=sorted(group), reason=reason)
 
 
 def weigh(studio: Studio, user: str) -> RaterReport:
@@ -89,12 +108,9 @@ def record_of(studio: Studio, user: str) -> Record:
         gold_seen=len(judged),
         gold_passed=sum(result.passed for result in judged),
         overlaps=tuple(overlap for answer in standing[-_OVERLAPS:] for overlap in _overlaps(studio, answer)),
-        sliders=tuple(
-            tuple(answer.payload[name] for name in FACETS if name in answer.payload)
-            for answer in standing
-            if answer.form == "sliders"
-        ),
+        sliders=tuple(tuple(sliders_of(answer.payload).values()) for answer in standing if answer.form == "sliders"),
         leads=tuple(answer.lead_ms / 1000 for answer in standing if answer.lead_ms is not None),
+        sides=workspace.duels.sides(user),
     )
 
 
@@ -120,7 +136,7 @@ def review_of(studio: Studio, answer: Answer) -> Review:
         return Review(
             stands=False, says=0, distinct=0, lead_seconds=None, gold_passed=None, contradiction=False, agreement=None
         )
-    numbers = [standing.payload[name] for name in FACETS if name in standing.payload]
+    numbers = list(sliders_of(standing.payload).values()) if standing.form == "sliders" else []
     overlaps = _overlaps(studio, standing)
     said = (standing.form, standing.payload)
     return Review(
@@ -131,6 +147,7 @@ def review_of(studio: Studio, answer: Answer) -> Review:
         gold_passed=_judge_gold(studio, standing),
         contradiction=any(contradicts(said, (item.form, item.payload)) for item in mine if item.id != standing.id),
         agreement=mean_agreement(overlaps) if len(overlaps) >= _OTHERS else None,
+        quarantined=side_evidence(*studio.workspace.duels.sides(answer.user)) >= HELD_BACK,
     )
 
 
@@ -139,7 +156,7 @@ def _judge_gold(studio: Studio, answer: Answer) -> bool | None:
     item = studio.workspace.raters.gold_about(answer.subject)
     if item is None or not item.active or item.form != answer.form:
         return None
-    passed = passes(FORMS[item.form], expected=item.expected, payload=answer.payload)
+    passed = passes(studio.settings.preset.any_form(item.form), expected=item.expected, payload=answer.payload)
     studio.workspace.raters.note_gold(
         GoldResult(answer=answer.id, item=item.id, user=answer.user, passed=passed, at=studio.now())
     )

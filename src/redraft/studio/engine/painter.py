@@ -18,6 +18,7 @@ from redraft.core.records import NoiseLevel, Prompt, Recipe
 from redraft.core.tensors import Images, PromptBatch
 from redraft.diffusion.sample import initial_noise, sample
 from redraft.methods.self_critique import SelfCritique, SelfCritiqueConfig
+from redraft.prompts.rewriting import rewritten
 from redraft.studio.engine.judge import Judge
 from redraft.studio.engine.messages import Failed, Item, Paint, Painted, Pixels, Preview, Progress, Report
 
@@ -101,9 +102,12 @@ class Painter:
     def _criticised(
         self, backbone: PipelineBackbone, prompts: tuple[Prompt, ...], *, recipe: Recipe, key: Key
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Pixels B,3,H,W after a second pass where the first was not sure, and the confidences B of the first."""
-        config = SelfCritiqueConfig(attempts=ATTEMPTS, rewrite=False)
-        method = SelfCritique(config=config, judge=self.judge.terms, rewrite=lambda prompt, _: prompt)
+        """Pixels B,3,H,W after a second pass where the first was not sure, and the confidences B of the first.
+
+        The second pass is told in words what was wrong, and judged by the words that were asked for.
+        """
+        config = SelfCritiqueConfig(attempts=ATTEMPTS)
+        method = SelfCritique(config=config, judge=self.judge.terms, rewrite=rewritten)
         batch = PromptBatch(prompts=prompts, conditioning=backbone.encode(prompts))
         made = method.enhance(backbone, batch, recipe=recipe, key=key)
         return made.images.pixels, made.before

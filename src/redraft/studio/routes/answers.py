@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from redraft.studio.answering import AnswerOutcome, SentAnswer, take_in
 from redraft.studio.context import StudioDep
+from redraft.studio.devices import device_of
 from redraft.studio.errors import Refused
 from redraft.studio.gallery_view import AnswerView, answer_view
 from redraft.studio.identity.people import Person, require
@@ -50,9 +51,9 @@ class AnswerPage(BaseModel):
 
 
 @router.post("/api/v1/answers", status_code=201, responses={200: {"model": Kept, "description": "Known already."}})
-def send_answer(studio: StudioDep, who: Rater, sent: SentAnswer, response: Response) -> Kept:
+def send_answer(studio: StudioDep, who: Rater, sent: SentAnswer, request: Request, response: Response) -> Kept:
     """Say something about a picture, a pair or an order; a later answer takes the place of an earlier one."""
-    (outcome,) = take_in(studio, who, [sent])
+    (outcome,) = take_in(studio, who, [sent], device=device_of(studio, request))
     if outcome.status == "refused":
         again = 1 if outcome.http == 503 else None
         raise Refused(outcome.http, outcome.code, outcome.message, param=outcome.param, retry_after=again)
@@ -61,9 +62,9 @@ def send_answer(studio: StudioDep, who: Rater, sent: SentAnswer, response: Respo
 
 
 @router.post("/api/v1/answers/bulk")
-def send_answers(studio: StudioDep, who: Rater, body: Bulk) -> Outcomes:
+def send_answers(studio: StudioDep, who: Rater, body: Bulk, request: Request) -> Outcomes:
     """Hand in many answers; one that is refused harms no other. Sending it all again does no harm."""
-    return Outcomes(outcomes=take_in(studio, who, body.answers))
+    return Outcomes(outcomes=take_in(studio, who, body.answers, device=device_of(studio, request)))
 
 
 @router.get("/api/v1/answers")

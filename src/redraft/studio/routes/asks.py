@@ -24,15 +24,20 @@ MOST_OFFLINE = 200
 
 
 class PendingAsk(BaseModel):
-    """The newest ask that waits, or null."""
+    """The newest ask about a picture that waits, or null. duel: a pair waits too, which /api/v1/duels/next gives."""
 
     ask: AskView | None
+    duel: bool = False
 
 
 class DecisionView(BaseModel):
-    """A decision about one of the person's pictures: why they were asked, or not. coin: null where none was thrown."""
+    """A decision about one of the person's pictures: why they were asked, or not. coin: null where none was thrown.
+
+    kind: "duel" for one to have two models compared; its `picture` is the pair.
+    """
 
     id: str
+    kind: str
     picture: str
     asked: bool
     probability: float
@@ -90,14 +95,20 @@ class Synced(BaseModel):
 @router.get("/api/v1/asks/pending")
 def pending(studio: StudioDep, who: Rater) -> PendingAsk:
     """The newest ask that was not answered, put away or expired."""
-    for entry in studio.workspace.asks.open(who.id, since=studio.now() - ASK_SECONDS):
+    waiting = studio.workspace.asks.open(who.id, since=studio.now() - ASK_SECONDS)
+    asked = {entry.id for entry in waiting if entry.kind == "duel"}
+    # Asked for is not there yet: the pair is given once both pictures are painted.
+    duel = bool(asked) and any(each.id in asked for each in studio.workspace.duels.open(who.id, at=studio.now()))
+    for entry in waiting:
+        if entry.kind != "picture":
+            continue
         try:
             exhibit = studio.workspace.gallery.get(entry.subject, owner=who.id)
         except UnknownNameError:
             continue
         if exhibit.painting.safety in ("ok", "blurred"):
-            return PendingAsk(ask=ask_view(studio, entry, exhibit.painting, exhibit.request))
-    return PendingAsk(ask=None)
+            return PendingAsk(ask=ask_view(studio, entry, exhibit.painting, exhibit.request), duel=duel)
+    return PendingAsk(ask=None, duel=duel)
 
 
 @router.post("/api/v1/asks/{id}/decline", status_code=204)
@@ -126,6 +137,7 @@ def decisions(
     shown = [
         DecisionView(
             id=entry.id,
+            kind=entry.kind,
             picture=entry.subject,
             asked=entry.shown_at is not None,
             probability=entry.probability,

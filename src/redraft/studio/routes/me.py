@@ -33,6 +33,7 @@ from redraft.studio.routes.accounts import Name, Password, enter
 router = APIRouter(tags=["accounts"])
 Owner = Annotated[Person, Depends(require("account"))]
 _MOST_PREFERENCES = 16_384
+_MOST_LEVELS = 16
 
 
 class ConsentChange(Body):
@@ -147,10 +148,21 @@ def _asking(now: Asking, change: AskingChange) -> Asking:
 
 def _preferences(now: Mapping[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     merged = {name: value for name, value in {**now, **change}.items() if value is not None}
+    if _deeper(merged, _MOST_LEVELS):
+        raise UsageError(f"preferences hold more than {_MOST_LEVELS} lists and objects within each other: flatten them")
     try:
-        text = json.dumps(merged, allow_nan=False)
+        text = json.dumps(merged, allow_nan=False, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        # JSON can spell it, and no answer could: the person would never see their own account again.
+        raise UsageError("preferences hold half a surrogate pair, which is no text: leave it out") from error
     except ValueError as error:
         raise UsageError("preferences hold a number that is not finite: leave it out") from error
     if len(text) > _MOST_PREFERENCES:
         raise UsageError(f"preferences take {len(text):,} bytes, at most {_MOST_PREFERENCES:,} are kept: store less")
     return merged
+
+
+def _deeper(value: Any, most: int) -> bool:
+    """Whether more than `most` lists and objects stand within each other."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return parts is not None and (most == 0 or any(_deeper(part, most - 1) for part in parts))

@@ -14,6 +14,7 @@ from redraft.studio.context import Studio, StudioDep
 from redraft.studio.identity.people import Person, require
 from redraft.studio.requesting import PATIENCE, checkpoint_of, engine_of
 from redraft.studio.times import iso
+from redraft.studio.trying import trying
 
 router = APIRouter(tags=["models"])
 DAY = 86_400.0
@@ -43,7 +44,10 @@ class ServingView(BaseModel):
 
 
 class ModelsView(BaseModel):
-    """The models of this studio, and what a request may ask of them."""
+    """The models of this studio, and what a request may ask of them.
+
+    may_try: whether this person may paint with what was never champion, such as the challenger.
+    """
 
     base: str
     champion: LiveView | None
@@ -57,6 +61,7 @@ class ModelsView(BaseModel):
     most_guidance: float
     most_pictures: int
     longest_prompt: int
+    may_try: bool
 
 
 class HistoryView(BaseModel):
@@ -100,12 +105,13 @@ class RepeatsView(BaseModel):
 
 
 @router.get("/api/v1/models")
-async def get_models(studio: StudioDep, _who: Reader) -> ModelsView:
+async def get_models(studio: StudioDep, who: Reader) -> ModelsView:
     """What is served now."""
     engine = engine_of(studio)
     facts = await engine.facts(patience=PATIENCE)
     status, limits = engine.status(), studio.settings.engine
     lives = await asyncio.to_thread(_lives, studio, facts.base)
+    tries = await asyncio.to_thread(trying, studio, who)
     return ModelsView(
         base=facts.base,
         champion=lives["champion"],
@@ -126,6 +132,7 @@ async def get_models(studio: StudioDep, _who: Reader) -> ModelsView:
         most_guidance=limits.most_guidance,
         most_pictures=limits.most_pictures,
         longest_prompt=limits.longest_prompt,
+        may_try=tries.on,
     )
 
 

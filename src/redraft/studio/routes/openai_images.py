@@ -33,6 +33,7 @@ from redraft.studio.openai_schema import (
 from redraft.studio.picture_bytes import USUAL_QUALITY, Format, png_of, rendered
 from redraft.studio.picture_view import picture_url
 from redraft.studio.requesting import PATIENCE, Taken, Wish, engine_of, served_models, take_on
+from redraft.studio.trying import trying
 
 router = APIRouter(tags=["openai"])
 LOOK_SECONDS = 1.0
@@ -42,17 +43,18 @@ Maker = Annotated[Person, Depends(require("generate"))]
 
 
 @router.get("/v1/models")
-async def list_models(studio: StudioDep, _who: Maker) -> ServedModels:
-    """The names that requests may give as their model."""
+async def list_models(studio: StudioDep, who: Maker) -> ServedModels:
+    """The names that requests of this person may give as their model."""
     facts = await engine_of(studio).facts(patience=PATIENCE)
-    found = await asyncio.to_thread(served_models, studio, facts)
+    tries = await asyncio.to_thread(trying, studio, who)
+    found = await asyncio.to_thread(served_models, studio, facts, challenger=tries.on)
     return ServedModels(data=[ServedModel(id=name, created=int(since)) for name, since in found])
 
 
 @router.get("/v1/models/{model:path}")
-async def get_model(studio: StudioDep, _who: Maker, model: str) -> ServedModel:
+async def get_model(studio: StudioDep, who: Maker, model: str) -> ServedModel:
     """One of them."""
-    listed = await list_models(studio, _who)
+    listed = await list_models(studio, who)
     found = next((entry for entry in listed.data if entry.id == model), None)
     if found is None:
         names = ", ".join(entry.id for entry in listed.data)

@@ -18,6 +18,7 @@ from redraft.studio.rewarding import has_perks, points_policy, reward_of
 from redraft.studio.settling import record_of
 from redraft.studio.tasting import ENOUGH, taste_of
 from redraft.studio.times import iso
+from redraft.studio.trying import trying
 
 router = APIRouter(tags=["profile"])
 Reader = Annotated[Person, Depends(require("read"))]
@@ -62,6 +63,13 @@ class QuotaView(BaseModel):
     with_tier: int
 
 
+class TryingView(BaseModel):
+    """Painting with what was never champion. allowed: the tier allows it. on: it is switched on, by a preference."""
+
+    allowed: bool
+    on: bool
+
+
 class ProfileView(BaseModel):
     """The person's profile. points, tier, next_tier and today are null where this studio has none."""
 
@@ -72,6 +80,7 @@ class ProfileView(BaseModel):
     today: TodayView | None
     quota: QuotaView
     asks: BudgetView
+    trying: TryingView
 
 
 class PointEntryView(BaseModel):
@@ -138,6 +147,7 @@ def profile(studio: StudioDep, who: Reader) -> ProfileView:
         today=_today(studio, who) if reward in ("points", "ledger") else None,
         quota=QuotaView(daily=studio.settings.limits.daily_pictures, with_tier=daily_quota(studio, who)),
         asks=budget_view(studio, who.account),
+        trying=TryingView(**vars(trying(studio, who))),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
@@ -21,6 +21,7 @@ router = APIRouter(tags=["moderation"])
 Reader = Annotated[Person, Depends(require("read"))]
 Rater = Annotated[Person, Depends(require("rate"))]
 Moderator = Annotated[Person, Depends(require("moderate"))]
+_KNOWN: dict[int | str, dict[str, Any]] = {200: {"model": ReportView, "description": "One that waits already."}}
 
 
 class Words(Body):
@@ -42,9 +43,10 @@ class Reports(BaseModel):
 
 
 class WaitingReport(ReportView):
-    """A report that waits for a moderator, with a link to the picture as it is."""
+    """A report that waits for a moderator, with a link to the picture as it is. safety_reason: why it is blurred."""
 
     picture_url: str
+    safety_reason: str
 
 
 class WaitingReports(BaseModel):
@@ -53,7 +55,7 @@ class WaitingReports(BaseModel):
     reports: list[WaitingReport]
 
 
-@router.post("/api/v1/gallery/{id}/appeal", status_code=201)
+@router.post("/api/v1/gallery/{id}/appeal", status_code=201, responses=_KNOWN)
 def appeal(studio: StudioDep, who: Rater, id: str, body: Words, response: Response) -> ReportView:
     """Say that one's own picture was blurred wrongly."""
     check_id(id)
@@ -63,7 +65,7 @@ def appeal(studio: StudioDep, who: Rater, id: str, body: Words, response: Respon
     return _enter(studio, who, id, kind="appeal", text=body.text, response=response)
 
 
-@router.post("/api/v1/gallery/{id}/report", status_code=201)
+@router.post("/api/v1/gallery/{id}/report", status_code=201, responses=_KNOWN)
 def report(studio: StudioDep, who: Rater, id: str, body: Words, response: Response) -> ReportView:
     """Say that one's own picture is unsafe: it is blurred at once, and a moderator looks at it."""
     check_id(id)
@@ -83,10 +85,14 @@ def own_reports(studio: StudioDep, who: Reader) -> Reports:
 def waiting_reports(studio: StudioDep, _who: Moderator) -> WaitingReports:
     """What waits for a moderator."""
     waiting = studio.workspace.reports.waiting()
+    paintings = studio.workspace.gallery.find([found.picture for found in waiting])
+    reasons = {painting.id: painting.safety_reason for painting in paintings}
     return WaitingReports(
         reports=[
             WaitingReport(
-                **report_view(found).model_dump(), picture_url=picture_url(studio, found.picture, revealed=True)
+                **report_view(found).model_dump(),
+                picture_url=picture_url(studio, found.picture, revealed=True),
+                safety_reason=reasons.get(found.picture, ""),
             )
             for found in waiting
         ]

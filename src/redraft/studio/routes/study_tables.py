@@ -1,6 +1,6 @@
-"""Studies for their operators: progress, invitations, closing, the preference table. Takes no answers.
+"""Studies for their operators: made of own pictures, progress, invitations, closing, the preference table.
 
-Studies are made on the command line, where the pictures are.
+Takes no answers. Studies of other pictures are made on the command line, where the files are.
 """
 
 from __future__ import annotations
@@ -14,14 +14,35 @@ from redraft.evaluation.statistics import Interval
 from redraft.evaluation.studies import Preference
 from redraft.store.studies import Participation, Study
 from redraft.studio.context import Studio, StudioDep
+from redraft.studio.errors import Refused
 from redraft.studio.identity.people import Person, require
+from redraft.studio.routes.account_views import Body
+from redraft.studio.routes.gallery import check_id
 from redraft.studio.study_invitations import invite, link_of
-from redraft.studio.studying import StudyReport, report
+from redraft.studio.studying import NewPair, StudyPlan, StudyReport, create_study, report
 from redraft.studio.times import iso, iso_or_none
 
 router = APIRouter(tags=["studies"])
 Operator = Annotated[Person, Depends(require("run"))]
 Id = Annotated[str, Path(max_length=36)]
+
+
+class OwnPair(Body):
+    """Two pictures of one's own gallery, painted for the same words by two models."""
+
+    first: Annotated[str, Field(max_length=64)]
+    second: Annotated[str, Field(max_length=64)]
+
+
+class NewStudy(Body):
+    """A study to make. each: pairs of a participant. repeats: of these, shown again. accounts: open to all accounts."""
+
+    title: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+    introduction: Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$")] = ""
+    pairs: Annotated[list[OwnPair], Field(min_length=1, max_length=200)]
+    each: Annotated[int, Field(ge=1, le=200)] = 20
+    repeats: Annotated[int, Field(ge=0, le=100)] = 3
+    accounts: bool = True
 
 
 class StudyRow(BaseModel):
@@ -113,6 +134,16 @@ def list_all(studio: StudioDep, _who: Operator) -> StudyRows:
     return StudyRows(studies=list(rows))
 
 
+@router.post("/api/v1/studies", status_code=201)
+def make_study(studio: StudioDep, who: Operator, body: NewStudy) -> StudyRow:
+    """Make a study of one's own pictures. It is blind at once: who made which is kept from everybody who takes part."""
+    pairs = [_own_pair(studio, who, pair) for pair in body.pairs]
+    plan = StudyPlan(each=body.each, repeats=body.repeats, accounts=body.accounts, introduction=body.introduction)
+    study = create_study(studio.workspace, pairs, title=body.title, plan=plan, owner=who.id, at=studio.now())
+    studio.audit("study made", actor=who.id, subject=study.id, pairs=len(pairs))
+    return _study_row(study, [])
+
+
 @router.get("/api/v1/studies/{id}/report")
 def get_report(
     studio: StudioDep,
@@ -137,6 +168,26 @@ def make_invitations(studio: StudioDep, who: Operator, id: Id, wish: InvitationW
     texts, expires_at = invite(studio.workspace, studio.keys, id, count=wish.count, days=wish.days, at=studio.now())
     studio.audit("study invitations", actor=who.id, subject=id, count=wish.count)
     return Invitations(links=[link_of(studio.settings.url, text) for text in texts], expires_at=iso(expires_at))
+
+
+def _own_pair(studio: Studio, who: Person, pair: OwnPair) -> NewPair:
+    found = []
+    for id in (pair.first, pair.second):
+        check_id(id)
+        exhibit = studio.workspace.gallery.get(id, owner=who.id)
+        if exhibit.painting.unsafe or exhibit.painting.safety != "ok":
+            message = f"picture {id!r} leans unsafe: participants have not agreed to see such ones; choose another"
+            raise Refused(409, "conflict", message, param="pairs")
+        found.append(exhibit)
+    first, second = found
+    if not first.request.prompt or first.request.prompt != second.request.prompt:
+        message = f"pictures {pair.first!r} and {pair.second!r} are not of the same words: there is nothing to compare"
+        raise Refused(400, "invalid_value", message, param="pairs")
+    files = [studio.workspace.pictures.read(exhibit.painting.picture) for exhibit in found]
+    systems = [exhibit.painting.checkpoint[:12] or exhibit.painting.base for exhibit in found]
+    return NewPair(
+        prompt=first.request.prompt, first=files[0], second=files[1], first_system=systems[0], second_system=systems[1]
+    )
 
 
 def _study_row(study: Study, parts: list[Participation]) -> StudyRow:
