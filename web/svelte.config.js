@@ -6,6 +6,6 @@ export default {
     runes: true,
     discloseVersion: false,
     // By the style's content: the page is the same in whatever folder it is built.
-    cssHash: ({ hash, css }) => `s${hash(css).slice(0, 5)}`,
+    cssHash: ({ hash, css }) => `s${hash(css).slice(0, 3)}`,
   },
 };

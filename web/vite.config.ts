@@ -30,12 +30,32 @@ function precache(): Plugin {
   };
 }
 
+/** What this page never does, said so that its part of Svelte is left out: the markup is never made by a server. */
+const NEVER = ['hydrating', 'async_mode_flag', 'legacy_mode_flag', 'tracing_mode_flag'];
+
+/** Makes a constant of each switch in NEVER, which Svelte declares as a variable that only its own setter changes. */
+function settled(): Plugin {
+  return {
+    name: 'redraft-settled',
+    apply: 'build',
+    transform(code, id) {
+      if (!/svelte\/src\/internal\/(flags\/index|client\/dom\/hydration)\.js/.test(id)) return null;
+      const said = NEVER.filter((name) => code.includes(`export let ${name} = false;`));
+      if (said.length === 0) throw new Error(`${id}: none of ${NEVER.join(', ')} is declared here; see what this Svelte does`);
+      return said.reduce(
+        (text, name) => text.replace(`export let ${name} =`, `export const ${name} =`).replace(new RegExp(`\\b${name} = (true|false|value);\\n\\}`, 'g'), '}'),
+        code,
+      );
+    },
+  };
+}
+
 /** The server that `npm run dev` speaks with: a studio started beside it. */
 const SERVER = 'http://127.0.0.1:8188';
 
 export default defineConfig({
   base: './',
-  plugins: [svelte(), precache()],
+  plugins: [settled(), svelte(), precache()],
   build: {
     outDir: '../src/redraft/studio/static',
     emptyOutDir: true,

@@ -6,7 +6,10 @@ import argparse
 from pathlib import Path
 
 PICTURES = 60_000
-STAGES = ("corpus", "autoencoder", "latents", "clip", "clip-heldout", "sd", "sd3", "heads", "ship", "calibrate")
+STAGES = (
+    "corpus", "autoencoder", "latents", "clip", "clip-heldout", "sd", "sd3", "clip-layout", "heads", "ship",
+    "calibrate",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -43,6 +46,10 @@ def main() -> None:
             from scripts.builtin_models import clip
 
             clip.train(work, held_out=arguments.stage == "clip-heldout", steps=arguments.steps or 4000)
+        case "clip-layout":
+            from scripts.builtin_models import clip_layout
+
+            clip_layout.train(work, steps=arguments.steps or 1500, from_shipped=arguments.from_shipped)
         case "sd" | "sd3":
             from scripts.builtin_models import denoiser
 

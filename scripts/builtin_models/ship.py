@@ -52,8 +52,9 @@ def _ship_clip(work: Path, name: str) -> None:
     for path in source.iterdir():
         if "tokenizer" in path.name or "preprocessor" in path.name or path.name.startswith("heads"):
             (target / path.name).write_bytes(path.read_bytes())
-    state = torch.load(work / name / "state.pt", weights_only=True)
-    (target / "README.md").write_text(_clip_card(name, state))
+    second = work / f"{name}-layout" / "state.pt"
+    state = torch.load(second if second.exists() else work / name / "state.pt", weights_only=True)
+    (target / "README.md").write_text(_clip_card(name, state, second=second.exists()))
 
 
 def _training_facts(state: dict[str, Any]) -> str:
@@ -98,8 +99,16 @@ Oracle accuracy in percent on 384 balanced prompts while training (EMA weights, 
 """
 
 
-def _clip_card(name: str, state: dict[str, Any]) -> str:
+def _clip_card(name: str, state: dict[str, Any], *, second: bool) -> str:
     last = state["history"][-1]
+    more = (
+        """- then, from these weights: renders with stray strokes and some that `builtin:sd` painted over, three wrong
+  captions of each picture, and for the patches what lies under them and how far it reaches (the renderer's layouts, as
+  SigLIP 2 and LocCa learn from boxes); no oracle took part. The numbers below are of this second part
+"""
+        if second
+        else ""
+    )
     use = (
         "held out: it examines models and is never a training reward"
         if name == "clip-heldout"
@@ -111,9 +120,9 @@ A tiny CLIP of Redraft's picture world (64x64 pixels, patches of 8), {use}.
 
 - data: fresh renders (seed {40 if name == "clip-heldout" else 41}), degraded by blur, noise and brightness; one wrong
   caption of each picture as an extra negative
-{_training_facts(state)}- on 512 fresh degraded renders: true caption beats its wrong one
+{more}{_training_facts(state)}- on 512 fresh degraded renders: true caption beats its wrong one
   {100 * last["true_beats_wrong"]:.1f} %;
   retrieval of one text among 512 {100 * last["retrieval"]:.1f} %
-- rebuild: `python -m scripts.builtin_models {name} --work FOLDER --steps {state["step"]}`
+- rebuild: `python -m scripts.builtin_models {name}{"-layout" if second else ""} --work FOLDER --steps {state["step"]}`
 - licence: Apache-2.0
 """

@@ -54,7 +54,7 @@ def test_the_way_of_a_new_user(page: Page, studio: RunningStudio) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_text("1 rated just now")).to_be_visible()
     page.goto(f"{studio.url}/#/me")
-    expect(page.get_by_text("10.0 more pending")).to_be_visible()
+    expect(page.get_by_text("10.0 on their way")).to_be_visible()
 
 
 def test_again_and_variations_and_favourite(page: Page, studio: RunningStudio) -> None:

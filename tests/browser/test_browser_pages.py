@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 VIEWS = [
     "make", "gallery", "gallery?order=confidence", "rate", "duel", "rank", "compare", "models", "runs", "study", "me",
-    "me/asking", "me/data", "me/account", "picture",
+    "me/asking", "me/data", "me/account", "operate", "operate/studies", "operate/audit", "picture",
 ]  # fmt: skip
 
 

@@ -103,7 +103,7 @@ def test_what_one_person_gave_offline_is_never_sent_as_another(page: Page, share
 def test_an_administrator_invites_and_the_invited_signs_up(page: Page, shared: Hung) -> None:
     log_in(page, shared, "ada")
     expect(page.get_by_role("navigation", name="Views").first).to_be_visible()
-    page.goto(f"{shared.url}/#/me/people")
+    page.goto(f"{shared.url}/#/operate/people")
     page.get_by_role("button", name="Make a link").click()
     notice = page.locator(".notice code")
     expect(notice).to_be_visible()

@@ -20,6 +20,7 @@ def test_an_arm_runs_once_and_leaves_row_page_and_figure(call: Call, config: Pat
     assert row["config"]["method"] == "nft"
     assert row["summary"]["samples"] == 16  # four prompts, four pictures each
     assert row["peak_memory"] > 50 * 2**20
+    assert str(tmp_path) not in json.dumps({name: row[name] for name in row if name != "config"})
     assert (tmp_path / "methods.png").read_bytes().startswith(b"\x89PNG")
     assert "| `nft` |" in (tmp_path / "methods.md").read_text()
     written = (tmp_path / "methods" / "nft.json").stat().st_mtime_ns

@@ -218,6 +218,10 @@ def test_the_page_tells_what_fell_short_and_that_the_alarm_rings() -> None:
         in page
     )
     assert "| safety | 900 | 0.70 | 0.76 | 0.98 |" in page
+    assert "No facet falls short of the bar that people and the truth leave room for." in page  # 0.76 is below it
+    roomy = results()
+    roomy["examination"]["answers"]["coherence"]["truth"] = 0.9
+    assert "coherence: people's noise and the truth leave room for the bar" in plan.page(roomy)
     assert "a and b 0.71 in the answers" in page
     assert "| semantics | 0.90 (0.88 to 0.92) |" in page
     assert "| 0.300 | 0.100 | 0.013 | 0.90 (0.88 to 0.92) |" in page  # deviation, error, calibration, pooled

@@ -34,7 +34,7 @@ class FacetFitConfig(Config):
 
     facets: tuple[str, ...] = Field(default=FACETS, description="the sliders: the six, and any more")
     members: int = Field(default=4, ge=2, le=16, description="of the ensemble; each leaves out its share of prompts")
-    passes: int = Field(default=16, ge=1, description="over the answers, for each member")
+    passes: int = Field(default=12, ge=1, description="over the answers, for each member")
     batch: int = Field(default=64, ge=1, description="answers a step")
     learning_rate: float = Field(default=2e-3, gt=0, description="of adamw, the highest of the schedule")
     decay: float = Field(default=0.1, ge=0, description="weight decay of adamw")

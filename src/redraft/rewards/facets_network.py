@@ -17,6 +17,7 @@ from redraft.rewards.feature_heads import head_inputs, input_width
 
 _HIDDEN = 192
 _POOLED = 4  # the maps are read at this many places along each side
+_QUERIES = 2  # places that are looked for, wherever they are
 _LIMIT = 6.0  # standard deviations beyond which an input says no more
 _LEAST_SPREAD = 1e-4
 _TURN = 0.5  # how much the prompt may turn a channel up or down
@@ -46,7 +47,9 @@ class FacetNetwork(nn.Module):
         self.near = skip_init(nn.Conv2d, width, width, 3, padding=1)  # type: ignore[no-untyped-call]
         self.asked = skip_init(nn.Linear, dimension, width)  # type: ignore[no-untyped-call]
         self.far = skip_init(nn.Conv2d, width, width, 3, padding=1)  # type: ignore[no-untyped-call]
-        self.hidden = skip_init(nn.Linear, width * self.side**2 + 2 * width + vector, _HIDDEN)  # type: ignore[no-untyped-call]
+        self.look = skip_init(nn.Conv2d, width, _QUERIES, 1)  # type: ignore[no-untyped-call]
+        pooled = width * (self.side**2 + 4 + _QUERIES)
+        self.hidden = skip_init(nn.Linear, pooled + vector, _HIDDEN)  # type: ignore[no-untyped-call]
         self.output = skip_init(nn.Linear, _HIDDEN, facets)  # type: ignore[no-untyped-call]
         if key is not None:
             self._draw(key)
@@ -88,14 +91,17 @@ class FacetNetwork(nn.Module):
         vector = self._standard("vector", self._vector(features, text))
         # Where in the picture is what the prompt speaks of: the product in the space that CLIP shares with texts.
         maps = torch.cat([maps, maps[:, -self.dimension :] * asked[..., None, None]], dim=1)
-        seen = functional.gelu(self.seen(self._dropped(maps, "maps", key, share=self.dropout / 2)))
-        seen = seen + functional.gelu(self.near(seen))
+        single = functional.gelu(self.seen(self._dropped(maps, "maps", key, share=self.dropout / 2)))
+        seen = single + functional.gelu(self.near(single))
         seen = seen * (1 + _TURN * torch.tanh(self.asked(asked)))[..., None, None]
+        places = self.look(seen).flatten(2).softmax(-1)
+        found = torch.einsum("bqp,bcp->bqc", places, seen.flatten(2)).flatten(1)
         seen = functional.gelu(self.far(seen))
-        flat = torch.cat(
-            [functional.adaptive_max_pool2d(seen, self.side).flatten(1), seen.amax((2, 3)), seen.mean((2, 3)), vector],
-            1,
-        )
+        flat = torch.cat([
+            functional.adaptive_max_pool2d(seen, self.side).flatten(1),
+            *(maps.amax((2, 3)) for maps in (seen, single)), *(maps.mean((2, 3)) for maps in (seen, single)),
+            found, vector,
+        ], 1)  # fmt: skip
         hidden = functional.gelu(self.hidden(self._dropped(flat, "flat", key, share=self.dropout)))
         logits: torch.Tensor = self.output(self._dropped(hidden, "hidden", key, share=self.dropout))
         return logits

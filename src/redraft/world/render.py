@@ -4,6 +4,8 @@ What the request leaves open (colours, places, sizes, ground) is drawn from the 
 It reads no pictures (see `oracle`) and writes no files.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,6 +32,18 @@ _GROUNDS = np.array(list(BACKGROUNDS.values()), dtype=np.float32)
 _ROWS, _COLUMNS = np.mgrid[:SIDE, :SIDE]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What was drawn where. things: 64,64 uint8, 0 for ground and n for pixels mostly of the n-th thing.
+
+    shapes, colors: of the things in order; a label's plate comes last and is in neither.
+    """
+
+    things: NDArray[np.uint8]
+    shapes: tuple[str, ...]
+    colors: tuple[str, ...]
+
+
 def render(request: Request, rng: np.random.Generator, *, combinations: Combinations | None = None) -> ByteArray:
     """Draw a picture that satisfies a request.
 
@@ -41,14 +55,23 @@ def render(request: Request, rng: np.random.Generator, *, combinations: Combinat
     Returns:
         64,64,3 uint8. Objects do not touch: 4 pixels between their boxes, 3 to the border.
     """
+    return render_with_layout(request, rng, combinations=combinations)[0]
+
+
+def render_with_layout(
+    request: Request, rng: np.random.Generator, *, combinations: Combinations | None = None
+) -> tuple[ByteArray, Layout]:
+    """The picture that `render` draws from the same generator, and what was drawn where."""
     neon = request.style == "neon"
     ground = np.array(NAVY, dtype=np.float32) if neon else _GROUNDS[rng.integers(len(_GROUNDS))]
     canvas = np.empty((SIDE, SIDE, 3), dtype=np.float32)
     canvas[:] = ground + rng.uniform(-5, 5, size=3)
     shapes, colors = _objects(request, rng, combinations)
     masks, corners = _arrange(shapes, request, rng)
-    for mask, (top, left), color in zip(masks, corners, colors, strict=True):
+    things = np.zeros((SIDE, SIDE), dtype=np.uint8)
+    for number, (mask, (top, left), color) in enumerate(zip(masks, corners, colors, strict=True), start=1):
         height, width = mask.shape
+        things[top : top + height, left : left + width][mask > 0.5] = number
         region = canvas[top : top + height, left : left + width]
         paint = np.array(PALETTE[color], dtype=np.float32) + rng.uniform(-9, 9, size=3).astype(np.float32)
         region += mask[:, :, None] * (_textured(paint, request.style, top, left, mask.shape, color) - region)
@@ -56,8 +79,9 @@ def render(request: Request, rng: np.random.Generator, *, combinations: Combinat
         top = SIDE - MARGIN - PLATE_HEIGHT
         left = int(rng.integers(MARGIN + 4, SIDE - MARGIN - 4 - PLATE_WIDTH + 1))
         canvas[top : top + PLATE_HEIGHT, left : left + PLATE_WIDTH] = plate_of(request.label)[:, :, None]
+        things[top : top + PLATE_HEIGHT, left : left + PLATE_WIDTH] = len(shapes) + 1
     picture: ByteArray = np.clip(canvas + 0.5, 0, 255).astype(np.uint8)
-    return picture
+    return picture, Layout(things=things, shapes=tuple(shapes), colors=tuple(colors))
 
 
 def _objects(

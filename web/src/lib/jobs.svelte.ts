@@ -1,6 +1,6 @@
 /** Painting: entering a job, following it while it is painted, cancelling it. */
 import { call } from './call';
-import type { Job, Made } from './contract';
+import type { Job, Made, Models } from './contract';
 import { uuid7 } from './uuid7';
 
 export interface Wish {
@@ -113,4 +113,26 @@ export async function paint(wish: Wish): Promise<Painting> {
 /** The person's jobs, the newest first. */
 export async function recent(limit: number): Promise<Job[]> {
   return (await call<{ jobs: Job[] }>('GET', `/api/v1/jobs?limit=${limit}`)).jobs;
+}
+
+/** The models that can be asked for, by name and in words. */
+export function choicesOf(models: Models | null): [string, string][] {
+  return [
+    ['base', 'Base'],
+    ['champion', 'Live model'],
+    ...(models?.challenger ? [['challenger', 'Challenger']] : []),
+    ...(models?.previous ? [['previous', 'Previous']] : []),
+  ] as [string, string][];
+}
+
+/** The same words and the same noise on two models, as two pictures by id: what differs is the model. */
+export async function paintBoth(prompt: string, first: string, second: string): Promise<[string, string]> {
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  const works = await Promise.all([first, second].map((model) => paint({ prompt, model, seed, n: 1 })));
+  await Promise.all(works.map((work) => work.ended));
+  const [one, other] = works.map((work) => {
+    if (work.job.state !== 'finished') throw new Error(work.job.error?.message ?? 'It was not painted.');
+    return work.job.pictures[0]!.id;
+  });
+  return [one!, other!];
 }

@@ -1,4 +1,6 @@
 /** Short messages that go by themselves, some with one thing to do, such as undo. */
+import { inWords } from './call';
+
 export interface Toast {
   id: number;
   text: string;
@@ -34,3 +36,21 @@ class Toasts {
 }
 
 export const toasts = new Toasts();
+
+/** Do something and tell in a message what went wrong, or `then` when all went well. Whether it did. */
+export async function attempt(what: () => Promise<unknown>, then = ''): Promise<boolean> {
+  try {
+    await what();
+  } catch (error) {
+    toasts.say(inWords(error));
+    return false;
+  }
+  if (then) toasts.say(then);
+  return true;
+}
+
+/** What a form does instead of loading another page. */
+export function sends(event: SubmitEvent, act: () => unknown): void {
+  event.preventDefault();
+  void act();
+}

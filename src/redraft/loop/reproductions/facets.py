@@ -16,6 +16,7 @@ from redraft.core.keys import Key
 from redraft.core.records import FACETS, Prompt
 from redraft.core.tensors import Images
 from redraft.loop.reproductions.facets_asks import coverage
+from redraft.loop.reproductions.facets_ceilings import against_answers, settled
 from redraft.loop.reproductions.facets_examine import (
     ablation,
     clip_scores,
@@ -124,6 +125,8 @@ def _examination(bench: Bench) -> dict[str, Any]:
             for name, rows in parts.items()
         },
         "pooled": _pooled(bench, scorer, seen, key=key.child("pooled")),
+        "answers": against_answers(predicted, seen, people=CROWD, key=key.child("answers")),
+        "settled": settled(seen, key=key.child("settled")),
         "ablation": ablation(scorer, predicted, seen.facets, key=key.child("ablation")),
         "clips": told_apart(smooth, shuffled, key=key.child("told")),
         "uncertainty": uncertainty_tells(spread, predicted, seen.facets),

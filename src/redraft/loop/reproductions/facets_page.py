@@ -41,6 +41,14 @@ def page(results: Results) -> str:
         "Deviation is that of the truth, error the root mean square of prediction minus truth, ECE the expected "
         "calibration error on answers that a member had left out. The pooled column is "
         "the same answers with heads on the CLIP's pooled features of picture and prompt alone.",
+        "## What could be explained at best",
+        "Of one answer about each picture, by people who were not asked before: what the model explains, and what the "
+        "truth itself does, which no model can exceed by more than people's common habits. Where that is below "
+        f"{CLAIM}, the bar can only be meant against the truth. *Settled* is R² of the true facets by those of the "
+        "same pictures with hardly visible noise: what it changes can hardly be known (but for background detail, the "
+        "evenness of the ground, which noise lowers by what it is).",
+        _ceilings(exam["answers"], exam["settled"]),
+        _limits(exam),
         "## Do predictions know what they do not know?",
         "Mean error on the third of pictures on which the ensemble agrees most, and on that on which it does least.",
         _uncertainty(exam["uncertainty"]),
@@ -75,6 +83,27 @@ def _explained(exam: Mapping[str, Any], metrics: Mapping[str, float]) -> str:
         cells.append(_range(exam["pooled"][name]))
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _ceilings(answers: Mapping[str, Mapping[str, float]], settled: Mapping[str, float]) -> str:
+    lines = ["| facet | answers | model | truth | settled |", "|" + "---|" * 5]
+    for name, row in answers.items():
+        lines.append(
+            f"| {name} | {row['answers']:.0f} | {row['model']:.2f} | {row['truth']:.2f} | {settled[name]:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def _limits(exam: Mapping[str, Any]) -> str:
+    """What bounds the facets below the claim: neither people nor the truth where both leave room."""
+    below = [name for name in FACETS if exam["explained"]["all"][name]["value"] <= CLAIM]
+    free = [name for name in below if min(exam["answers"][name]["truth"], exam["settled"][name]) > CLAIM]
+    if not free:
+        return "No facet falls short of the bar that people and the truth leave room for."
+    return (
+        f"{', '.join(free)}: people's noise and the truth leave room for the bar; what falls short is what this CLIP "
+        "sees and what can be learned of it from so few answers."
+    )
 
 
 def _verdict(rows: Mapping[str, Any]) -> str:

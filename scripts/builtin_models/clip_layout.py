@@ -1,0 +1,197 @@
+"""The second part of CLIP's training: several wrong captions a picture, painted pictures, and layouts for its patches.
+
+    loss = CLIP's own, both ways + softplus(wrong - true) over wrong captions + those of `layout` + that of `whole`
+
+The first part is `clip`. Its held-out sister `clip-heldout` has no second part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from numpy.typing import NDArray
+from torch import nn
+
+from scripts.builtin_models.clip import MEAN, STD, accuracy, build, save
+from scripts.builtin_models.layout import PATCHES, LayoutHeads, layout_loss, layout_targets
+from scripts.builtin_models.scenes import WRONG, Scenes, painted_over, rendered_scenes
+from scripts.builtin_models.ship import TARGET
+from scripts.builtin_models.tokenizer import build as build_tokenizer
+from scripts.builtin_models.training import Trainer
+from scripts.builtin_models.wearing import bent, blurred, brightened, lumped, moved, still_whole
+from scripts.builtin_models.whole import WholeHeads, whole_loss, whole_targets
+
+RENDERED, LITTLE, ALTOGETHER = 28_000, 5_120, 6_144
+"""Scenes: rendered, painted over a little, painted over altogether."""
+BATCH, SHARES = 64, (5, 2, 1)
+"""Pictures a step, and eighths of them of each kind."""
+CAPTIONS = 3
+RATE = 1.5e-3
+LAYERS, WEIGHTS = (3, 4), (1 / 3, 1 / 3, 2 / 3)
+"""Layers whose patches learn layouts, and the weights of their losses; the last is of patches in the space of texts."""
+_LENGTH = 8.0  # of patches in the space of texts, so that the heads need no large weights
+_MOST_BENT = 1.8  # pixels, for the caption still to be true
+_WEAR = torch.tensor([1.0, 20.0, 0.5])  # brings blur, noise and bending to one size
+
+
+class Taught(nn.Module):
+    """The CLIP and the heads of its patches, trained and averaged together."""
+
+    def __init__(self, clip: Any) -> None:
+        super().__init__()
+        self.clip = clip
+        width, shared = clip.config.vision_config.hidden_size, clip.config.projection_dim
+        self.heads = nn.ModuleList([LayoutHeads(size) for size in (*[width] * len(LAYERS), shared)])
+        self.whole = WholeHeads(width)
+
+    def pictures(self, pixels: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor], torch.Tensor]:
+        """Of pixels N,3,64,64 in 0..1: features N,D of length 1, patches N,P,width for the heads, the pooled state."""
+        vision = self.clip.vision_model
+        output = vision(pixel_values=(pixels - MEAN) / STD, output_hidden_states=True)
+        places = [functional.layer_norm(output.hidden_states[layer][:, 1:], (output.hidden_states[layer].shape[-1],))
+                  for layer in LAYERS]  # fmt: skip
+        shared = self.clip.visual_projection(vision.post_layernorm(output.last_hidden_state[:, 1:]))
+        pooled = self.clip.visual_projection(output.pooler_output)
+        patches = [*places, functional.normalize(shared, dim=-1) * _LENGTH]
+        return functional.normalize(pooled, dim=-1), patches, output.pooler_output
+
+    def texts(self, tokens: Any) -> torch.Tensor:
+        """Features N,D of length 1."""
+        output = self.clip.get_text_features(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask)
+        return functional.normalize(output.pooler_output, dim=-1)
+
+
+def train(work: Path, *, steps: int, from_shipped: bool) -> None:
+    """Go on from the stage `clip` of `work` (or from what ships), and save the CLIPModel folder anew."""
+    torch.manual_seed(7)
+    clip = build(held_out=False)
+    clip.load_state_dict(_start(work, from_shipped=from_shipped))
+    taught, tokenizer = Taught(clip), build_tokenizer()
+    trainer = Trainer(
+        taught, folder=work / "clip-layout", steps=steps, learning_rate=RATE, muon_rate=RATE, ema=0.998
+    )  # fmt: skip
+    scenes = _scenes(work / "clip-layout")
+
+    def loss_of(step: int) -> torch.Tensor:
+        return _loss(taught, tokenizer, scenes, step)
+
+    trainer.run(
+        loss_of, measure=lambda: accuracy(clip, tokenizer, _of_clip(trainer.ema)), measure_every=500,
+    )  # fmt: skip
+    save(work, "clip", _of_clip(trainer.ema), held_out=False)
+
+
+def _of_clip(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix("clip."): value for name, value in weights.items() if name.startswith("clip.")}
+
+
+def _start(work: Path, *, from_shipped: bool) -> dict[str, torch.Tensor]:
+    from transformers import CLIPModel
+
+    if not from_shipped:
+        found: dict[str, torch.Tensor] = torch.load(work / "clip" / "state.pt", weights_only=True)["ema"]
+        return found
+    weights: dict[str, torch.Tensor] = (
+        CLIPModel.from_pretrained(TARGET / "clip", local_files_only=True).float().state_dict()
+    )
+    return weights
+
+
+def _scenes(folder: Path) -> tuple[Scenes, ...]:
+    """The three kinds, drawn again or read from `folder` (painting takes minutes)."""
+    rendered = rendered_scenes(RENDERED, seed=11)
+    painted = []
+    for name, count, seed, altogether in (("little", LITTLE, 12, False), ("altogether", ALTOGETHER, 13, True)):
+        scenes, kept = rendered_scenes(count, seed=seed), folder / f"{name}.npy"
+        if kept.exists():
+            painted.append(Scenes(**{**vars(scenes), "pixels": np.load(kept), "laid": not altogether}))
+            continue
+        painted.append(painted_over(scenes, seed=seed, altogether=altogether))
+        partial = folder / f"{name}.partial.npy"
+        np.save(partial, painted[-1].pixels)
+        partial.replace(kept)
+    return (rendered, *painted)
+
+
+def _loss(taught: Taught, tokenizer: Any, scenes: tuple[Scenes, ...], step: int) -> torch.Tensor:
+    rng, generator = np.random.default_rng((91, step)), torch.Generator().manual_seed(step)
+    chosen = [
+        rng.choice(len(each), BATCH * share // 8, replace=False) for each, share in zip(scenes, SHARES, strict=True)
+    ]
+    kinds, colors, pixels, things = (
+        np.concatenate([getattr(each, name)[rows] for each, rows in zip(scenes, chosen, strict=True)])
+        for name in ("kinds", "colors", "pixels", "things")
+    )
+    seen = _worn(pixels, things, rendered=len(chosen[0]), rng=rng, generator=generator)
+    pooled, patches, state = taught.pictures(seen.pixels)
+    true, wrong = _captions(scenes, chosen, rng)
+    texts = taught.texts(tokenizer([*true, *wrong], padding="longest", truncation=True, return_tensors="pt"))
+    logits = taught.clip.logit_scale.exp().clamp(max=100) * pooled @ texts.T
+    loss = caption_loss(logits, true, wrong, seen.whole)
+    laid = sum(len(rows) for each, rows in zip(scenes, chosen, strict=True) if each.laid)  # those not laid come last
+    known = (seen.things[:laid], kinds[:laid], colors[:laid])
+    blur = torch.cat([seen.wear[:, :2], torch.zeros(laid - len(seen.wear), 2)])
+    bending = torch.cat([seen.aside, torch.full((laid - len(seen.aside), PATCHES), torch.nan)])
+    targets = layout_targets(*known, wear=blur, bent=bending)
+    for heads, each, weight in zip(taught.heads, patches, WEIGHTS, strict=True):
+        loss = loss + weight * layout_loss(heads, each[:laid], targets)  # type: ignore[arg-type]
+    return loss + whole_loss(taught.whole, state[:laid], whole_targets(*known, wear=seen.wear * _WEAR))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Worn:
+    """pixels N,3,64,64 in 0..1, things N,64,64; whole N: the caption is still true. Of the renders, which come first:
+    wear R,3 (blur, noise, bending) and aside R,P.
+    """
+
+    pixels: torch.Tensor
+    things: NDArray[np.uint8]
+    whole: torch.Tensor
+    wear: torch.Tensor
+    aside: torch.Tensor
+
+
+def _worn(
+    pixels: NDArray[np.uint8], things: NDArray[np.uint8], *, rendered: int, rng: np.random.Generator,
+    generator: torch.Generator,
+) -> _Worn:  # fmt: skip
+    """All moved and brightened; the first `rendered` bent, lumped and blurred too: painted ones have faults enough."""
+    pixels, things, whole = moved(pixels, things, rng)
+    inputs = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    renders, worn, aside, strength = bent(inputs[:rendered], things[:rendered], generator)
+    renders, worn = lumped(renders, worn, generator)
+    renders, wear = blurred(renders, generator)
+    whole[:rendered] &= still_whole(things[:rendered], worn) & (strength.numpy() < _MOST_BENT)
+    return _Worn(
+        pixels=brightened(torch.cat([renders, inputs[rendered:]]), generator),
+        things=np.concatenate([worn, things[rendered:]]), whole=torch.from_numpy(whole).float(),
+        wear=torch.cat([wear, strength[:, None]], 1), aside=aside,
+    )  # fmt: skip
+
+
+def _captions(
+    scenes: tuple[Scenes, ...], chosen: list[NDArray[np.int64]], rng: np.random.Generator
+) -> tuple[list[str], list[str]]:
+    """The true caption of each chosen picture, and CAPTIONS wrong ones of each."""
+    picked = [(each, row) for each, rows in zip(scenes, chosen, strict=True) for row in rows]
+    wrong = [each.wrong[row][place] for each, row in picked for place in rng.permutation(WRONG)[:CAPTIONS]]
+    return [each.true[row] for each, row in picked], wrong
+
+
+def caption_loss(logits: torch.Tensor, true: list[str], wrong: list[str], whole: torch.Tensor) -> torch.Tensor:
+    """A scalar of logits N,N+N*CAPTIONS: true captions, then the wrong ones of each picture. whole N: it counts."""
+    count = len(true)
+    # Equal captions in a batch are all right answers: share the probability among them.
+    same = torch.tensor([[one == other for other in (*true, *wrong)] for one in true]).float()
+    square, same_square = logits[:, :count].T, same[:, :count]
+    to_text = -(same / same.sum(1, keepdim=True) * logits.log_softmax(1)).sum(1)
+    to_picture = -(same_square / same_square.sum(1, keepdim=True) * square.log_softmax(1)).sum(1)
+    own = logits[:, count:].reshape(count, count, -1).diagonal(dim1=0, dim2=1).T
+    hard = functional.softplus(own - logits.diagonal()[:, None]).mean(1)
+    weight = whole / whole.sum()
+    return (weight * ((to_text + to_picture) / 2 + hard)).sum()
