@@ -126,6 +126,7 @@ def needs_engine(name: str) -> bool:
     return name.partition(" ")[2].startswith(ENGINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 def test_an_administrator_makes_nothing_fail(tmp_path: Path, url: str | None) -> None:
     with crowded(tmp_path, url) as running:
@@ -152,6 +153,7 @@ def test_a_stranger_makes_nothing_fail(tmp_path: Path, url: str | None) -> None:
     assert closed.reached == set()
 
 
+@pytest.mark.slow
 def test_routes_with_an_engine_make_nothing_fail(tmp_path: Path) -> None:
     """At a real server whose engine paints; nothing of 500 or more is allowed."""
     add_people(tmp_path / "workspace")
