@@ -48,18 +48,19 @@ def hang(studio: Studio, owner: str, prompts: Sequence[str] = PROMPTS, *, each: 
     """Put `each` pictures of every prompt into a person's gallery."""
     rng = np.random.default_rng(5)
     for prompt in prompts:
-        made = [studio.workspace.pictures.put(_png(rng), at=studio.now()) for _ in range(each)]
+        made = [studio.workspace.pictures.put(painted_png(rng), at=studio.now()) for _ in range(each)]
         for picture in made:
             paint(studio, owner, prompt=prompt, picture=picture)
 
 
 def hang_group(studio: Studio, owner: str, prompt: str, *, count: int) -> None:
     """One request of several pictures: what duels and rankings are drawn from."""
-    picture = studio.workspace.pictures.put(_png(np.random.default_rng(7)), at=studio.now())
+    picture = studio.workspace.pictures.put(painted_png(np.random.default_rng(7)), at=studio.now())
     paint(studio, owner, count=count, prompt=prompt, picture=picture)
 
 
-def _png(rng: np.random.Generator) -> bytes:
+def painted_png(rng: np.random.Generator) -> bytes:
+    """A picture of the built-in world, as PNG."""
     data = io.BytesIO()
     Image.fromarray(render(draw_request(rng), rng)).save(data, "PNG")
     return data.getvalue()

@@ -9,6 +9,7 @@ import itertools
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from redraft.core.keys import Key
 from redraft.core.protocols import LossContext, MethodContext
 from redraft.core.records import NoiseLevel, Prediction, Prompt, Recipe
 from redraft.core.tensors import NEGATIVE_BANK, POSITIVE_BANK, Captioned, Conditioning, Images, Parameters
+from redraft.diffusion.guidance import guided_prediction
 from redraft.diffusion.levels import flow_levels
 from redraft.diffusion.parameterize import training_target
 from redraft.methods.alignment import RunawayRules, alignment_shift, contrastive_loss, mean_square
@@ -230,7 +232,7 @@ def test_agsm_is_its_formula(prediction: Prediction) -> None:
     backbone = set_tokens(LinearTokens(prediction), randomised(LinearTokens(), 4))
     examples, context = balanced(backbone, copies=1), context_of(backbone)
     found = method(gamma_plus=0.7, gamma_minus=0.3).loss(examples, context=context, key=KEY)
-    noised = noise_captioned(examples, backbone=backbone, negatives="hard", timesteps="uniform", key=KEY)
+    noised = noise_captioned(examples, backbone=backbone, negatives="hard", timesteps="uniform", shared=True, key=KEY)
     false = noised.false.positive["caption"].view(-1, 3)
     positive, negative = [], []
     for row in range(len(examples)):
@@ -255,11 +257,60 @@ def test_agsm_is_its_formula(prediction: Prediction) -> None:
 def test_one_timestep_and_one_noise_serve_the_batch() -> None:
     backbone = LinearTokens()
     examples = balanced(backbone)
-    noised = noise_captioned(examples, backbone=backbone, negatives="hard", timesteps="uniform", key=KEY)
+    noised = noise_captioned(examples, backbone=backbone, negatives="hard", timesteps="uniform", shared=True, key=KEY)
     assert len(noised.timesteps.unique()) == 1
     noise = (noised.latents - 0.8 * examples.latents) / 0.6
     torch.testing.assert_close(noise, noise[:1].expand_as(noise))
     torch.testing.assert_close(noised.target, noise)
+
+
+def test_pictures_may_have_levels_and_noise_of_their_own() -> None:
+    backbone = LinearTokens()
+    examples = balanced(backbone)
+    noised = noise_captioned(examples, backbone=backbone, negatives="hard", timesteps="uniform", shared=False, key=KEY)
+    assert len(noised.timesteps.unique()) == len(examples)
+    noise = (noised.latents - 0.8 * examples.latents) / 0.6
+    correlation = torch.corrcoef(noise.flatten(1)) - torch.eye(len(examples))
+    assert correlation.abs().max() < 0.25  # six deviations of that of 576 independent normal values
+    torch.testing.assert_close(noised.target, noise)
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v", "flow"])
+def test_the_bases_own_answer_as_the_target(prediction: Prediction) -> None:
+    """Tokens that are the base's then have nothing to learn, whatever the noise was."""
+    backbone = LinearTokens(prediction)
+    examples, context = balanced(backbone, copies=1), context_of(backbone)
+    asked = method(objective="plain", target="reference")
+    assert asked.loss(examples, context=context, key=KEY).value.item() == 0.0
+    assert method(objective="plain").loss(examples, context=context, key=KEY).value.item() > 0.1
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v", "flow"])
+def test_the_empty_caption_makes_the_target_guidance(prediction: Prediction) -> None:
+    """`cfg_target` of a base that stays asks for classifier-free guidance of scale 1 + gamma_plus, and of no other."""
+    base = randomised(LinearTokens(), 6)
+
+    class Based(LinearTokens):
+        def reference(self) -> Parameters:
+            return base
+
+    backbone = set_tokens(Based(prediction), randomised(LinearTokens(), 4))
+    examples = balanced(backbone, copies=1)
+    examples = replace(
+        examples, conditioning=replace(examples.conditioning, negative={"caption": torch.zeros(len(examples), 1)})
+    )
+    options = {"objective": "cfg_target", "negatives": "empty", "target": "reference", "gamma_plus": 2.0}
+    context = LossContext(backbone=backbone, reference=base, old=base, step=0)
+    found = method(**options).loss(examples, context=context, key=KEY)
+    noised = noise_captioned(examples, backbone=backbone, negatives="none", timesteps="uniform", shared=True, key=KEY)
+    for scale in (2.0, 3.0, 4.0):
+        guided = guided_prediction(
+            backbone, noised.latents, timestep=noised.timesteps, conditioning=examples.conditioning, scale=scale,
+            parameters=base,
+        )  # fmt: skip
+        own = backbone.predict(noised.latents, noised.timesteps, text=noised.true.positive)
+        same = torch.isclose(mean_square(own - guided).mean(), found.value, rtol=1e-9)
+        assert bool(same) == (scale == 3.0)
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v", "flow"])

@@ -145,6 +145,7 @@ ACCESS: Mapping[str, Access] = {
     "GET /api/v1/models": Access(who="read"),
     "GET /api/v1/models/history": Access(who="read"),
     "GET /api/v1/models/duels": Access(who="run"),
+    "PUT /api/v1/models/challenger": Access(who="run", body={"checkpoint": "absent"}),
     "GET /api/v1/models/repeats": Access(who="read"),
     "GET /api/v1/models/{model}/histogram": Access(who="read", shared={"model": "champion"}),
     # rating
@@ -188,6 +189,7 @@ ACCESS: Mapping[str, Access] = {
     "POST /api/v1/points/{award}/reverse": Access(
         who="moderate", shared={"award": "absent"}, body={"reason": "a mistake"}, administers=True
     ),
+    "GET /api/v1/gold": Access(who="moderate", administers=True),
     "PUT /api/v1/gold": Access(who="moderate", body={}),
     "GET /api/v1/gold/{picture}": Access(who="moderate", shared={"picture": "absent"}, administers=True),
     # runs: everybody sees what the models learnt

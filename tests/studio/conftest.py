@@ -23,6 +23,16 @@ PEOPLE = ("ann", "bob", "cleo")
 )
 def database_url(request: pytest.FixtureRequest) -> str | None:
     """Of the studio of a whole module: None for the SQLite file of its workspace, then an emptied PostgreSQL."""
+    return _url_of(request)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest) -> str | None:
+    """The same for one test."""
+    return _url_of(request)
+
+
+def _url_of(request: pytest.FixtureRequest) -> str | None:
     if request.param == "sqlite":
         return None
     cluster: Cluster = request.getfixturevalue("cluster")

@@ -121,6 +121,7 @@ def bodies_of(running: StudioApp, name: str) -> dict[str, Sequence[Any]]:
             {"picture": pictures[0], "form": "sliders", "expected": {"semantics": {"least": 2, "most": 4}}},
             {"picture": pictures[1], "form": "thumbs", "expected": {"up": True}, "active": False},
         ],
+        "PUT /api/v1/models/challenger": [{"checkpoint": None, "reason": "enough"}],
         "POST /api/v1/models/promote": [{"checkpoint": "challenger", "reason": "better"}],
         "POST /api/v1/models/rollback": [{"reason": "worse"}],
         "POST /api/v1/runs": [

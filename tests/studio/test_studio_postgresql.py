@@ -40,14 +40,6 @@ ROUNDS = 12
 """Times that both studios are asked for the same at the same moment."""
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest) -> str | None:
-    if request.param == "sqlite":
-        return None
-    cluster: Cluster = request.getfixturevalue("cluster")
-    return cluster.empty()
-
-
 @pytest.fixture
 def running(tmp_path: Path, url: str | None) -> Iterator[StudioApp]:
     with rating_studio(tmp_path, database_url=url) as running:

@@ -12,6 +12,7 @@ from redraft.core.errors import ConfigError
 from redraft.loop.answered import slider_answers_in
 from redraft.store.people import Profile
 from redraft.store.points import Earned
+from redraft.store.raters import GoldResult
 from redraft.store.requests import Request
 from redraft.studio.errors import Refused
 from redraft.studio.housekeeping import sweep
@@ -182,6 +183,40 @@ def test_nobody_makes_a_gold_item_of_anothers_or_an_unsafe_picture(running: Stud
         (painting,) = paint(running.studio, owner.id, **values)
         body = {"picture": painting.id, "form": "sliders", "expected": {"semantics": 5}}
         assert ada.client.put("/api/v1/gold", json=body).status_code == status
+
+
+def test_gold_items_are_listed_with_how_people_did_and_any_moderator_retires_them(
+    running: StudioApp, ann: Member
+) -> None:
+    ada, mo = member(running, roles=("moderator",)), member(running, roles=("moderator",))
+    made = []
+    for number in range(3):
+        (painting,) = paint(running.studio, ada.id, prompt=f"cat {number}")
+        made.append(painting.id)
+        body = {"picture": painting.id, "form": "sliders", "expected": {"semantics": {"least": 7}}}
+        put = ada.client.put("/api/v1/gold", json=body)
+        clock_of(running).forward(1)
+    space = running.studio.workspace
+    for number, passed in enumerate((True, False, True)):
+        result = GoldResult(answer=f"of ann {number}", item=put.json()["id"], user=ann.id, passed=passed, at=1.0)
+        space.raters.note_gold(result)
+
+    def listed(**query: Any) -> Any:
+        return mo.client.get("/api/v1/gold", params=query).json()
+
+    rows = listed()["gold"]
+    mine = [row for row in rows if row["picture"] in made]
+    assert [row["prompt"] for row in mine] == ["cat 2", "cat 1", "cat 0"]
+    assert [(row["answers"], row["passed"]) for row in mine] == [(3, 2), (0, 0), (0, 0)]
+    assert mo.client.get(mine[0]["thumbnail_url"]).status_code == 200
+    first = listed(limit=1)
+    assert [row["picture"] for row in first["gold"]] == [made[2]]
+    assert [row["picture"] for row in listed(limit=1, before=first["next"])["gold"]] == [made[1]]
+    assert listed(limit=len(rows))["next"] is None
+    # Whose picture it is no longer matters: it is shown to everybody already.
+    body = {"picture": made[2], "form": "sliders", "expected": mine[0]["expected"], "active": False}
+    assert mo.client.put("/api/v1/gold", json=body).status_code == 201
+    assert [row["active"] for row in listed()["gold"] if row["picture"] in made].count(False) == 1
 
 
 def test_rating_sessions_show_good_pictures_too_and_each_once(running: StudioApp, ann: Member) -> None:

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from redraft.core import plugins
 from redraft.core.orders import MOVES, TRAININGS
 from redraft.core.records import Lineage
 from redraft.loop.worker import Worker
+from redraft.methods.presets import PRESETS
 from redraft.store.workspace import Workspace
 from redraft.studio.run_orders import MOST_WAITING
 from tests.store.studio_rows import png
@@ -331,7 +333,11 @@ def test_no_name_or_id_of_a_person_is_in_a_run(tmp_path: Path) -> None:
 def test_the_options_are_what_orders_take(running: StudioApp) -> None:
     options = running.client.get("/api/v1/runs/options").json()
     assert options["methods"][0]["name"] == "nft"
-    assert {"draft-lv", "dpo", "soft_tokens"} <= {method["name"] for method in options["methods"]}
+    titles = {method["name"]: method["title"] for method in options["methods"]}
+    assert titles.keys() == {*plugins.names("method"), *PRESETS}
+    # What redraft ships is called by what it does, and no two are called the same.
+    assert [name for name, title in titles.items() if name == title or title.startswith("plug-in")] == []
+    assert len(set(titles.values())) == len(titles)
     assert options["models"] == ["builtin:sd", "builtin:sd3"]
     for recipe in options["recipes"]:
         assert ordered(running, recipe=recipe["name"])["state"] == "queued"

@@ -17,7 +17,6 @@ import pytest
 
 from redraft.studio.identity.roles import scopes_of
 from redraft.studio.telemetry import LOG
-from tests.postgresql_cluster import Cluster
 from tests.studio.access_table import ACCESS
 from tests.studio.conftest import PEOPLE, add_people, key_of
 from tests.studio.generated_bodies import bodies_of, things_of
@@ -64,14 +63,6 @@ def _quiet() -> Iterator[None]:
     LOG.setLevel(logging.CRITICAL)
     yield
     LOG.setLevel(logging.NOTSET)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest) -> str | None:
-    if request.param == "sqlite":
-        return None
-    cluster: Cluster = request.getfixturevalue("cluster")
-    return cluster.empty()
 
 
 @contextlib.contextmanager

@@ -10,39 +10,19 @@ from typing import Any
 
 import pytest
 
-from redraft.core.records import Lineage
 from redraft.evaluation.people_gate import PeoplePolicy
 from redraft.loop.answered import preferences_in
 from redraft.loop.by_people import enter_challenger, people_say, promote_by_people
-from redraft.store.gallery import Painting
 from redraft.store.people import Asking, Consent
-from redraft.store.points import Earned
 from redraft.store.raters import Quality
-from redraft.store.requests import TRIAL, Request
+from redraft.store.requests import TRIAL
 from redraft.store.trials import trial_name
-from redraft.studio.engine.making import Making
-from redraft.studio.engine.messages import Group
 from redraft.studio.errors import Refused
-from redraft.studio.recording import Recorder
 from redraft.studio.trials import draw_trial, may_ask
 from redraft.studio.trying import PREFERENCE, check_may_paint
-from tests.store.studio_rows import png
 from tests.studio.painted import Member, answer, clock_of, member, paint, rating_studio
 from tests.studio.running_studio import StudioApp
-
-BASE = "builtin:sd"
-
-
-def checkpoint(running: StudioApp, name: str, *, alias: str = "challenger") -> str:
-    """A checkpoint of a few bytes, with an alias."""
-    lineage = Lineage(
-        parent="", base=BASE, method="test", config="{}", data_hash=name, reward_fingerprints=(), code_version="0",
-        seed=0, run="test",
-    )  # fmt: skip
-    space, now = running.studio.workspace, running.studio.now()
-    found = space.checkpoints.put(name.encode(), kind="lora", lineage=lineage, at=now).id
-    space.aliases.move(BASE, found, alias=alias, reason="test", at=now)  # type: ignore[arg-type]
-    return found
+from tests.studio.trial_steps import BASE, checkpoint, drawn, finish, gold, next_duel, request_of, vote
 
 
 @pytest.fixture
@@ -55,46 +35,6 @@ def running(tmp_path: Path) -> Iterator[StudioApp]:
 @pytest.fixture
 def challenger(running: StudioApp) -> str:
     return checkpoint(running, "challenger")
-
-
-def request_of(person: Member, **values: Any) -> Request:
-    """An everyday request of a person, painted."""
-    (painting,) = paint(person.studio, person.id, **values)
-    return person.studio.workspace.requests.get(painting.request, owner=person.id)
-
-
-def drawn(person: Member) -> tuple[Request, ...]:
-    return draw_trial(person.studio, person.person, request_of(person))
-
-
-def finish(person: Member, request: Request, *, shade: int, **values: Any) -> None:
-    """What the engine does with a request of a trial: a picture, and its end."""
-    studio = person.studio
-    painting = Painting(
-        id=studio.new_id(), request=request.id, owner=person.id, seed=1, base=BASE, checkpoint=request.checkpoint,
-        picture=studio.workspace.pictures.put(png(shade), at=studio.now()), created_at=studio.now(),
-    )  # fmt: skip
-    studio.workspace.gallery.add([replace(painting, **values)])
-    group = Group(checkpoint=request.checkpoint, steps=4, guidance=1.0, critique=False)
-    making = Making(request=request, person=person.person, group=group, ask="never", session="", previews=False)
-    Recorder(studio).end(making, "finished")
-
-
-def next_duel(person: Member) -> Any:
-    return person.client.get("/api/v1/duels/next").json()["duel"]
-
-
-def vote(person: Member, choice: str) -> str:
-    """Have a pair drawn, painted and judged: "candidate" or "incumbent" wherever it stands. Returns the duel's id."""
-    first, second = drawn(person)
-    finish(person, first, shade=1)
-    finish(person, second, shade=2)
-    given = next_duel(person)["id"]
-    swapped = person.studio.workspace.duels.get(given, user=person.id).swapped
-    side = {"candidate": ("right", "left"), "incumbent": ("left", "right")}.get(choice, (choice, choice))[swapped]
-    sent = answer(given, form="duel", payload={"choice": side}, at=person.studio.now())
-    assert person.client.post("/api/v1/answers", json=sent).status_code == 201
-    return str(given)
 
 
 def test_both_models_paint_the_same_words_from_the_same_noise_and_the_pair_is_given_when_both_are_there(
@@ -360,14 +300,28 @@ def test_how_it_stands_is_for_operators(running: StudioApp, challenger: str) -> 
     assert member(running).client.get("/api/v1/models/duels").status_code == 403
 
 
-def gold(person: Member) -> None:
-    """Points, days and weight of the tier Gold."""
-    space, now = person.studio.workspace, person.studio.now()
-    space.people.set_consent(person.id, Consent(improve=True), at=now)
-    for day in ("2027-01-01", "2027-01-02", "2027-01-03"):
-        award = f"{person.id} {day}"
-        space.points.enter([Earned(award=award, user=person.id, day=day, at=now)], amount=lambda _: 1.0, reason="test")
-        space.points.settle(award, amount=4000.0, reason="test", at=now)
+def test_an_operator_begins_a_trial_and_ends_it(running: StudioApp) -> None:
+    tried = checkpoint(running, "tried", alias="champion")
+    running.studio.workspace.aliases.rollback(BASE, reason="test", at=running.studio.now())
+    ada, ann = member(running, roles=("operator",)), member(running)
+
+    def put(person: Member, **wish: Any) -> Any:
+        return person.client.put("/api/v1/models/challenger", json=wish)
+
+    assert put(ann, checkpoint=tried).status_code == 403
+    begun = put(ada, checkpoint=tried[:8])
+    assert begun.status_code == 200
+    assert (begun.json()["trial"]["challenger"], begun.json()["trial"]["decision"]) == (tried, "hold")
+    assert put(ada, checkpoint="0000").status_code == 404
+    assert drawn(ann)
+    ended = put(ada, checkpoint=None)
+    assert (ended.status_code, ended.json()) == (200, {"trial": None})
+    assert ada.client.get("/api/v1/models/duels").json() == {"trial": None}
+    # What was taken back is no challenger to anybody: nothing is drawn, listed or served by that name.
+    assert drawn(ann) == ()
+    assert running.studio.workspace.aliases.current(BASE, "challenger") is None
+    assert "challenger" not in [live.alias for live in running.studio.workspace.aliases.list()]
+    assert put(ada, checkpoint=tried).json()["trial"]["challenger"] == tried
 
 
 def test_who_may_paint_with_the_challenger(running: StudioApp, challenger: str) -> None:

@@ -1,5 +1,5 @@
 // Made by `npm run types`: do not edit.
-// OpenAPI sha256 02bd4b3f448f06fb6534717d5da9ec8c4e6b9a730933768817c5c6629b50b1a1
+// OpenAPI sha256 2136a8048e917e023949d5f9e2a98f820c34772d58ff3e9d6e72673a75b96265
 export interface paths {
     "/api/v1/answers": {
         parameters: {
@@ -356,10 +356,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Gold Items
+         * @description Every picture with a known answer, retired ones too, and how people did.
+         */
+        get: operations["gold_items_api_v1_gold_get"];
         /**
          * Put Gold
          * @description Say what the right answer about one's own picture is. Others will be shown it now and then.
+         *
+         *     What is known already any moderator may change or retire.
          */
         put: operations["put_gold_api_v1_gold_put"];
         post?: never;
@@ -682,6 +688,26 @@ export interface paths {
          */
         get: operations["get_histogram_api_v1_models__model__histogram_get"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/challenger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Challenger
+         * @description Have people compare a checkpoint with the champion, in a trial of its own; or end the trial that runs.
+         */
+        put: operations["put_challenger_api_v1_models_challenger_put"];
         post?: never;
         delete?: never;
         options?: never;
@@ -2006,6 +2032,21 @@ export interface components {
             answers: components["schemas"]["SentAnswer"][];
         };
         /**
+         * Candidate
+         * @description The checkpoint that people shall compare with the champion, by id or four or more of its first digits.
+         *
+         *     checkpoint: null ends the trial: nobody compares anything any more.
+         */
+        Candidate: {
+            /** Checkpoint */
+            checkpoint: string | null;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
          * Change
          * @description What of the account is to change; what is left out stays.
          */
@@ -2545,6 +2586,44 @@ export interface components {
             passed: number;
             /** Seen */
             seen: number;
+        };
+        /**
+         * GoldPage
+         * @description Gold items, the newest first; `next` goes into `before`, null at the end.
+         */
+        GoldPage: {
+            /** Gold */
+            gold: components["schemas"]["GoldRecordView"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * GoldRecordView
+         * @description A gold item with its words and its picture. answers: that were judged, of which so many passed.
+         */
+        GoldRecordView: {
+            /** Active */
+            active: boolean;
+            /** Answers */
+            answers: number;
+            /** Created At */
+            created_at: string;
+            /** Expected */
+            expected: {
+                [key: string]: unknown;
+            };
+            /** Form */
+            form: string;
+            /** Id */
+            id: string;
+            /** Passed */
+            passed: number;
+            /** Picture */
+            picture: string;
+            /** Prompt */
+            prompt: string | null;
+            /** Thumbnail Url */
+            thumbnail_url: string;
         };
         /**
          * GoldView
@@ -5276,6 +5355,47 @@ export interface operations {
             };
         };
     };
+    gold_items_api_v1_gold_get: {
+        parameters: {
+            query?: {
+                before?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoldPage"];
+                };
+            };
+        };
+    };
     put_gold_api_v1_gold_put: {
         parameters: {
             query?: never;
@@ -6117,6 +6237,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HistogramView"];
+                };
+            };
+        };
+    };
+    put_challenger_api_v1_models_challenger_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Candidate"];
+            };
+        };
+        responses: {
+            /** @description Refused: what the client can mend. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not possible now; busy servers say when to come again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialAnswer"];
                 };
             };
         };

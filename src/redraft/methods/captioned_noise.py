@@ -1,7 +1,7 @@
-"""Pictures with true and false captions at one noise level: what a loss over captions asks the network.
+"""Noisy pictures with true and false captions: what a loss over captions asks the network.
 
-Not a loss. One timestep and one noise serve the whole batch: with independent ones their variance would hide what the
-captions do.
+Not a loss. All captions of a picture meet it under one noise at one level, or the noise's variance would hide what the
+captions do. As published a whole batch shares them; pictures with levels and noise of their own say more a batch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from redraft.diffusion.objectives import noisy
 from redraft.diffusion.parameterize import training_target
 from redraft.methods.noising import TimestepDistribution, draw_timesteps
 
-FalseCaptions = Literal["hard", "in_batch", "none"]
+FalseCaptions = Literal["hard", "in_batch", "empty", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +43,19 @@ def noise_captioned(
     backbone: TrainableBackbone,
     negatives: FalseCaptions,
     timesteps: TimestepDistribution,
+    shared: bool,
     key: Key,
 ) -> CaptionedNoise:
-    """All pictures of `examples` at one random level under one noise. `negatives`: their own hard false captions, the
-    captions of the other pictures, or none. Raises UsageError for hard ones that are missing."""
+    """All pictures of `examples` at random levels: one level and one noise for all if `shared`, else each its own.
+
+    `negatives`: their own hard false captions, the captions of the other pictures, the one that guidance leads away
+    from, or none. Raises UsageError for hard ones that are missing.
+    """
     clean, count = examples.latents, len(examples)
-    drawn = draw_timesteps(key.child("timesteps"), 1, distribution=timesteps, prediction=backbone.prediction)
-    times = drawn.to(clean.device, torch.promote_types(clean.dtype, torch.float32)).repeat(count)
-    noise = key.child("noise").normal(clean.shape[1:]).to(clean).expand_as(clean)
+    draws = 1 if shared else count
+    drawn = draw_timesteps(key.child("timesteps"), draws, distribution=timesteps, prediction=backbone.prediction)
+    times = drawn.to(clean.device, torch.promote_types(clean.dtype, torch.float32)).expand(count)
+    noise = key.child("noise").normal((draws, *clean.shape[1:])).to(clean).expand_as(clean)
     alpha, sigma = (level.to(clean) for level in backbone.noise_level(times))
     false, valid = _false_captions(examples, negatives)
     return CaptionedNoise(
@@ -73,6 +78,9 @@ def _false_captions(examples: Captioned, negatives: FalseCaptions) -> tuple[Cond
     if negatives == "in_batch":
         others = torch.tensor([[row for row in range(count) if row != own] for own in range(count)], dtype=torch.long)
         return captions.take(others.flatten()), ~_alike(captions).gather(1, others)
+    if negatives == "empty":
+        empty = Conditioning(positive=captions.negative, negative=captions.negative)
+        return empty, torch.ones(count, 1, dtype=torch.bool)
     if examples.negatives is None:
         raise UsageError(
             "negatives='hard' and the pictures have no false captions of their own: collect some "

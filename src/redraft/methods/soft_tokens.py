@@ -3,7 +3,7 @@
 SoftREPA (Lee et al., arXiv 2503.08250) and Alignment-Guided Score Matching, AGSM (Lee et al., arXiv 2605.30038).
 
     1  pictures x_b; captions p = 0 true, 1 .. M false (hard ones, or those of the other pictures)
-    2  one t ~ timesteps and one e ~ N(0, I) for the whole batch; x_t = alpha_t x_b + sigma_t e
+    2  one t ~ timesteps and one e ~ N(0, I) for the whole batch (or each picture); x_t = alpha_t x_b + sigma_t e
     3  q_bp = prediction(x_t, t, caption p) by trained tokens, s_bp by slow ones (no gradient); E = mean of the square
     AGSM: true captions read the positive bank, false ones the negative bank
     4  w_b = softmax_p(-E(s_bp - target_b) / temperature);  d_bp = s_bp - sum_k w_bk s_bk
@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -69,7 +69,10 @@ class SoftTokensConfig(Config):
     """Options of `soft_tokens`. How many tokens, and where, is the adapter's business."""
 
     objective: Literal["agsm", "softrepa", "cfg_target", "plain"] = "agsm"
-    negatives: Literal["hard", "in_batch"] = Field(default="hard", description="which false captions")
+    negatives: Literal["hard", "in_batch", "empty"] = Field(default="hard", description="which false captions")
+    target: Literal["noise", "reference"] = Field(
+        default="noise", description="the target: of the noise that was added, or the base's answer to the true caption"
+    )
     gamma_plus: float = Field(default=0.5, ge=0, description="shift of the target under true captions")
     gamma_minus: float = Field(default=0.1, ge=0, description="shift under false ones (agsm); 0 drops their term")
     temperature: float = Field(default=0.1, gt=0, description="of the captions' weights (agsm); inf: all alike")
@@ -81,6 +84,7 @@ class SoftTokensConfig(Config):
         default=None, ge=0, description="of softrepa; unset: 10, for flow models 0, as published"
     )
     timesteps: TimestepDistribution = "uniform"
+    shared_noise: bool = Field(default=True, description="one level and one noise for a batch, else for a picture")
     rows_at_once: int | None = Field(
         default=None, ge=1, description="rows of a network call, which is then recomputed in the backward pass"
     )
@@ -127,8 +131,12 @@ class SoftTokens:
             backbone=backbone,
             negatives="none" if options.objective == "plain" else options.negatives,
             timesteps=options.timesteps,
+            shared=options.shared_noise,
             key=key,
         )
+        if options.target == "reference":
+            with torch.no_grad():
+                noised = replace(noised, target=self._true(noised, backbone, parameters=context.reference))
         match options.objective:
             case "agsm":
                 return self._agsm(noised, context)

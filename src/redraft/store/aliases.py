@@ -24,16 +24,21 @@ class Aliases:
         self._database = database
 
     def current(self, base: str, alias: Alias = "champion") -> Live | None:
-        """Where the alias points now, or None when it was never moved (then the base model itself is served)."""
+        """Where the alias points now, or None when it was never moved (then the base model itself is served).
+
+        None too for a challenger that was taken back: one that was moved to the base itself.
+        """
         _check_alias(alias)
         with self._database.reading() as connection:
             row = _last(connection, base, alias)
-        return None if row is None else _record(row)
+        return None if row is None or (alias == "challenger" and row.checkpoint is None) else _record(row)
 
     def list(self) -> tuple[Live, ...]:
         """The present entry of every alias of every base, by base and alias."""
         latest = sa.select(sa.func.max(AliasRow.id)).group_by(AliasRow.base, AliasRow.alias)
-        query = sa.select(AliasRow.__table__).where(AliasRow.id.in_(latest)).order_by(AliasRow.base, AliasRow.alias)
+        taken_back = sa.and_(AliasRow.alias == "challenger", AliasRow.checkpoint.is_(None))
+        query = sa.select(AliasRow.__table__).where(AliasRow.id.in_(latest), ~taken_back)
+        query = query.order_by(AliasRow.base, AliasRow.alias)
         with self._database.reading() as connection:
             return tuple(_record(row) for row in connection.execute(query))
 

@@ -15,7 +15,7 @@ from redraft.store.answer_records import SubjectKind
 from redraft.store.database import Database
 from redraft.store.schema_feedback import AnswerRow, GoldItemRow, GoldResultRow, RaterQualityRow
 from redraft.store.schema_people import UserRow
-from redraft.store.schema_pictures import GalleryRow
+from redraft.store.schema_pictures import GalleryRow, RequestRow
 from redraft.store.upsert import insert
 
 
@@ -53,6 +53,16 @@ class Quality:
     at: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class GoldRecord:
+    """A gold item about a painting, the words of that, and how many answers to it were judged and passed."""
+
+    item: GoldItem
+    prompt: str | None
+    answers: int
+    passed: int
+
+
 class Raters:
     """Gold items, their results and the weights of raters."""
 
@@ -81,6 +91,22 @@ class Raters:
             query = sa.select(GoldItemRow.__table__).where(GoldItemRow.subject == subject)
             row = connection.execute(query).one_or_none()
         return None if row is None else GoldItem(**row._asdict())
+
+    def gold_records(self, *, before: tuple[float, str] | None = None, limit: int) -> tuple[GoldRecord, ...]:
+        """Gold items about pictures with what became of them, the newest first, after the one with that time and id."""
+        judged = sa.func.count(GoldResultRow.answer).label("answers")
+        passed = sa.func.count(sa.case((GoldResultRow.passed, 1))).label("passed")
+        query = sa.select(GoldItemRow.__table__, RequestRow.prompt, judged, passed)
+        query = query.join(GalleryRow, GalleryRow.id == GoldItemRow.subject)
+        query = query.join(RequestRow, RequestRow.id == GalleryRow.request)
+        query = query.outerjoin(GoldResultRow, GoldResultRow.item == GoldItemRow.id)
+        if before is not None:
+            query = query.where(sa.tuple_(GoldItemRow.created_at, GoldItemRow.id) < before)
+        query = query.group_by(GoldItemRow.id, RequestRow.id)
+        query = query.order_by(GoldItemRow.created_at.desc(), GoldItemRow.id.desc()).limit(limit)
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        return tuple(_gold_record(row) for row in rows)
 
     def unsafe_paintings(self, reviewer: str, *, limit: int = 100) -> tuple[str, ...]:
         """Paintings that lean unsafe, of people who consent, which a reviewer has not answered about; the newest first.
@@ -121,3 +147,9 @@ class Raters:
             query = sa.select(RaterQualityRow.__table__).where(RaterQualityRow.user == user)
             row = connection.execute(query).one_or_none()
         return None if row is None else Quality(**row._asdict())
+
+
+def _gold_record(row: sa.Row[Any]) -> GoldRecord:
+    values = row._asdict()
+    about = {name: values.pop(name) for name in ("prompt", "answers", "passed")}
+    return GoldRecord(item=GoldItem(**values), **about)

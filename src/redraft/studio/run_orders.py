@@ -23,20 +23,31 @@ MOST_ATTEMPTS = 5
 TITLES: Mapping[str, str] = {
     "nft": "DiffusionNFT: many short rounds, any reward (default)",
     "sft": "fine-tuning on the pictures that were right",
+    "sft-weighted": "fine-tuning on all pictures, the better the more",
     "raft": "fine-tuning on the best picture of each prompt",
     "draft": "DRaFT: gradients of a reward through the last steps",
     "draft-1": "DRaFT-1: gradients through the last step",
+    "draft-5": "DRaFT-5: gradients through the last five steps",
+    "draft-full": "DRaFT: gradients through all steps",
     "draft-lv": "DRaFT-LV: the last step, less noise in the gradient",
     "refl": "ReFL: gradients of a reward at a random late step",
     "alignprop": "AlignProp: gradients of a reward, random truncation",
     "ddpo": "DDPO: policy gradients, any reward",
+    "ddpo-add": "DDPO: every second round at the steps of distilled samplers",
     "grpo": "Flow-GRPO: policy gradients of flow models",
+    "grpo-mix": "MixGRPO: noise in a window of four steps",
     "dpo": "Diffusion-DPO: pairs of pictures",
     "d3po": "D3PO: pairs, without a reference of its own",
     "rsi": "RSIDiff: rounds of self-training on chosen pictures",
+    "rsi-sd14": "RSIDiff: 300 pictures a round",
+    "rsi-sd3": "RSIDiff: 1,000 pictures a round",
+    "rsi-published": "RSIDiff: with the published threshold",
     "soft_tokens": "soft tokens: pictures with true and false captions",
+    "softrepa": "SoftREPA: soft tokens against the batch's other captions",
+    "agsm": "AGSM: soft tokens against captions that are nearly right",
+    "agsm-published": "AGSM: with the published weights",
 }
-"""What the page says beside a method's name."""
+"""What the page says in place of a method's name, in this order: presets come after their method."""
 
 
 def allowed_models(studio: Studio) -> tuple[str, ...]:
@@ -45,10 +56,11 @@ def allowed_models(studio: Studio) -> tuple[str, ...]:
     return tuple(dict.fromkeys((studio.settings.engine.model, *(PREFIX + name for name in NAMES))))
 
 
-def methods() -> tuple[str, ...]:
-    """Methods and presets by name, those of plug-ins included; the default one first."""
-    found = sorted({*plugins.names("method"), *PRESETS})
-    return ("nft", *(name for name in found if name != "nft"))
+def methods() -> dict[str, str]:
+    """Titles of methods and presets by name, the default one first; at the end those of plug-ins, by their names."""
+    found = {*plugins.names("method"), *PRESETS}
+    own = {name: title for name, title in TITLES.items() if name in found}
+    return own | {name: f"plug-in: {name}" for name in sorted(found - own.keys())}
 
 
 def enter_training(
@@ -56,7 +68,7 @@ def enter_training(
 ) -> Job:
     """Enter a run. Raises Refused: 400 naming the option, 429 when too many wait."""
     _check(order.model, allowed_models(studio), what="model")
-    _check(order.method, methods(), what="method")
+    _check(order.method, tuple(methods()), what="method")
     for scorer in (*order.reward, *(() if order.facets is None else (order.facets,))):
         _check(scorer, plugins.names("scorer"), what="reward" if scorer in order.reward else "facets")
     if studio.workspace.jobs.waiting(TRAININGS, at=studio.now()) >= MOST_WAITING:

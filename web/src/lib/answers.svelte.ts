@@ -48,6 +48,13 @@ class Answers {
     return answer;
   }
 
+  /** Give an answer, say so, and offer to take it back; `undone` is told of the answer when it was. */
+  async tell(given: Given, words: string, undone: (answer: SentAnswer) => void = () => {}): Promise<SentAnswer> {
+    const answer = await this.give(given);
+    toasts.say(words, 'Undo', () => void this.takeBack(answer).then(() => undone(answer)));
+    return answer;
+  }
+
   /** Take an answer back: one more revision, which says so. */
   async takeBack(answer: { id: string; kind: Kind; subject: string; form: string }): Promise<void> {
     const { kind, subject, form } = answer;

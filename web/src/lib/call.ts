@@ -82,6 +82,15 @@ export async function download(path: string): Promise<Blob> {
   return (await send('GET', path)).blob();
 }
 
+/** Follow the server's events: by the name of each what to do with its data. */
+export function listen(path: string, heard: Record<string, (data: never) => void>): EventSource {
+  const events = new EventSource(path);
+  for (const [name, act] of Object.entries(heard)) {
+    events.addEventListener(name, (event) => act(JSON.parse((event as MessageEvent<string>).data) as never));
+  }
+  return events;
+}
+
 /** A path with a query of those values that are not empty. */
 export function address(path: string, query: Record<string, string | number | boolean | null | undefined>): string {
   const given = Object.entries(query).filter(([, value]) => value !== '' && value !== null && value !== undefined);

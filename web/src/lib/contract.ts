@@ -52,6 +52,8 @@ export type Field =
   | { type: 'text'; name: string; label: string; most: number }
   | { type: 'order'; name: string; label: string; least: number; most: number };
 
+export type ScaleField = Extract<Field, { type: 'scale' }>;
+
 export type Form = Omit<Schemas['FormView'], 'fields' | 'follow_up'> & {
   fields: Field[];
   follow_up: { at_most: number; fields: Field[] } | null;
@@ -75,3 +77,6 @@ export type Room = Schemas['RoomView'];
 export type RoomDetail = Schemas['RoomDetail'];
 export type Taste = Schemas['TasteView'];
 export type Gold = Schemas['GoldView'];
+export type GoldRecord = Schemas['GoldRecordView'];
+export type Trial = Schemas['TrialView'];
+export type Trying = Schemas['TryingView'];

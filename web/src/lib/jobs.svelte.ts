@@ -1,6 +1,6 @@
 /** Painting: entering a job, following it while it is painted, cancelling it. */
-import { call } from './call';
-import type { Job, Made, Models } from './contract';
+import { call, listen } from './call';
+import type { Job, Made, Models, Picture } from './contract';
 import { uuid7 } from './uuid7';
 
 export interface Wish {
@@ -21,7 +21,7 @@ const ENDED = new Set(['finished', 'failed', 'cancelled']);
 /** A job as it is now: its pictures that are ready, and the last preview of each that is not. */
 export class Painting {
   job = $state.raw<Job>() as Job;
-  previews = $state<Record<number, string>>({});
+  previews = $state.raw<Record<number, string>>({});
   step = $state(0);
   position = $state<number | null>(null);
   #events: EventSource | null = null;
@@ -50,19 +50,18 @@ export class Painting {
   }
 
   #follow(): void {
-    const events = new EventSource(`/api/v1/jobs/${this.job.id}/events`);
-    this.#events = events;
-    const on = <T>(name: string, act: (data: T) => void): void => {
-      events.addEventListener(name, (event) => act(JSON.parse((event as MessageEvent<string>).data) as T));
-    };
-    on<{ position: number }>('queued', ({ position }) => (this.position = position));
-    on<{ step: number }>('progress', ({ step }) => {
-      this.position = null;
-      this.step = Math.max(this.step, step);
+    const end = ({ job }: { job: Job }): void => this.#end(job);
+    const events = listen(`/api/v1/jobs/${this.job.id}/events`, {
+      queued: ({ position }: { position: number }) => (this.position = position),
+      progress: ({ step }: { step: number }) => {
+        this.position = null;
+        this.step = Math.max(this.step, step);
+      },
+      preview: ({ place, image }: { place: number; image: string }) => (this.previews = { ...this.previews, [place]: image }),
+      picture: ({ picture }: { picture: Made }) => this.#add(picture),
+      ...Object.fromEntries([...ENDED].map((name) => [name, end])),
     });
-    on<{ place: number; image: string }>('preview', ({ place, image }) => (this.previews[place] = image));
-    on<{ picture: Made }>('picture', ({ picture }) => this.#add(picture));
-    for (const name of ENDED) on<{ job: Job }>(name, ({ job }) => this.#end(job));
+    this.#events = events;
     // A stream that breaks is taken up again by the browser; one that the server refuses is asked for the plain way.
     events.onerror = () => {
       if (events.readyState === EventSource.CLOSED) void this.#ask();
@@ -110,6 +109,12 @@ export async function paint(wish: Wish): Promise<Painting> {
   return new Painting(await call<Job>('POST', '/api/v1/jobs', wish, { 'Idempotency-Key': uuid7() }));
 }
 
+/** Other noise near the seed that pleased: the words are kept, the seeds go on from it. */
+export function variationsOf(made: Pick<Picture, 'prompt' | 'negative_prompt' | 'steps' | 'guidance'>, seed: number): Wish {
+  const { prompt, negative_prompt, steps, guidance } = made;
+  return { prompt: prompt ?? '', negative_prompt: negative_prompt ?? '', steps, guidance, n: 4, seed: seed + 1000 };
+}
+
 /** The person's jobs, the newest first. */
 export async function recent(limit: number): Promise<Job[]> {
   return (await call<{ jobs: Job[] }>('GET', `/api/v1/jobs?limit=${limit}`)).jobs;
@@ -120,7 +125,7 @@ export function choicesOf(models: Models | null): [string, string][] {
   return [
     ['base', 'Base'],
     ['champion', 'Live model'],
-    ...(models?.challenger ? [['challenger', 'Challenger']] : []),
+    ...(models?.challenger && models.may_try ? [['challenger', 'Challenger']] : []),
     ...(models?.previous ? [['previous', 'Previous']] : []),
   ] as [string, string][];
 }

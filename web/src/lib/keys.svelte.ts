@@ -1,11 +1,20 @@
 /** The keys of the view that is shown: one map, listed under `?`. Keys typed into a text field are left alone. */
 import { untrack } from 'svelte';
 
+/** A key and what it does. `keys`: those that are meant, where `shown` alone does not name them. */
 export interface Shortcut {
-  keys: string[];
+  keys?: string[];
   shown: string;
   does: string;
   act: (event: KeyboardEvent) => void;
+}
+
+/** How the keys are drawn that have no letter. */
+export const DRAWN: Record<string, string> = { ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓', Enter: '⏎' };
+
+/** Whether a key is meant by a shortcut; a letter is, whether it is a capital or not. */
+function meant({ keys, shown }: Shortcut, key: string): boolean {
+  return keys?.includes(key) ?? (DRAWN[key] ?? key).toLowerCase() === shown.toLowerCase();
 }
 
 function typing(target: EventTarget | null): boolean {
@@ -36,7 +45,7 @@ class Keys {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || activates(event)) return;
     if (document.querySelector('dialog[open]')) return;
     for (const layer of [...this.layers].reverse()) {
-      const found = layer.find((shortcut) => shortcut.keys.includes(event.key));
+      const found = layer.find((shortcut) => meant(shortcut, event.key));
       if (!found) continue;
       event.preventDefault();
       found.act(event);

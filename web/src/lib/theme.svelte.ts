@@ -10,9 +10,9 @@ function stored(name: string): string | null {
 }
 
 class Look {
-  theme = $state<Theme>((stored('redraft-theme') as Theme | null) ?? 'system');
+  theme = $state.raw<Theme>((stored('redraft-theme') as Theme | null) ?? 'system');
   /** Whether small pictures are shown with their pixels as they are, or smoothed by the browser. */
-  crisp = $state(stored('redraft-crisp') !== 'no');
+  crisp = $state.raw(stored('redraft-crisp') !== 'no');
 
   apply(): void {
     const root = document.documentElement;

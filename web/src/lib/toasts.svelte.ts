@@ -1,5 +1,5 @@
 /** Short messages that go by themselves, some with one thing to do, such as undo. */
-import { inWords } from './call';
+import { Task } from './task.svelte';
 
 export interface Toast {
   id: number;
@@ -39,14 +39,10 @@ export const toasts = new Toasts();
 
 /** Do something and tell in a message what went wrong, or `then` when all went well. Whether it did. */
 export async function attempt(what: () => Promise<unknown>, then = ''): Promise<boolean> {
-  try {
-    await what();
-  } catch (error) {
-    toasts.say(inWords(error));
-    return false;
-  }
-  if (then) toasts.say(then);
-  return true;
+  const task = new Task();
+  const done = await task.run(what);
+  if (task.problem || then) toasts.say(task.problem || then);
+  return done;
 }
 
 /** What a form does instead of loading another page. */

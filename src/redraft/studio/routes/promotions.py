@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header
 from pydantic import BaseModel, Field
 
-from redraft.studio.context import Studio, StudioDep
+from redraft.studio.context import StudioDep
 from redraft.studio.identity.people import Person, require
-from redraft.studio.requesting import PATIENCE
+from redraft.studio.requesting import served_base
 from redraft.studio.run_orders import enter_promotion, enter_rollback
 from redraft.studio.run_views import RunView, run_view, standing_of
 
@@ -34,7 +34,7 @@ class Rollback(BaseModel):
 @router.post("/api/v1/models/promote", status_code=202)
 async def promote(studio: StudioDep, who: Operator, wish: Promotion, idempotency_key: Idempotency = None) -> RunView:
     """Order that a checkpoint be served. Follow it like a run."""
-    base = await _base(studio)
+    base = await served_base(studio)
     job = enter_promotion(
         studio, who, checkpoint=wish.checkpoint, base=base, reason=wish.reason, idempotency_key=idempotency_key
     )
@@ -44,13 +44,6 @@ async def promote(studio: StudioDep, who: Operator, wish: Promotion, idempotency
 @router.post("/api/v1/models/rollback", status_code=202)
 async def roll_back(studio: StudioDep, who: Operator, wish: Rollback, idempotency_key: Idempotency = None) -> RunView:
     """Order that the champion before this one be served. Follow it like a run."""
-    base = await _base(studio)
+    base = await served_base(studio)
     job = enter_rollback(studio, who, base=base, reason=wish.reason, idempotency_key=idempotency_key)
     return run_view(standing_of(studio.workspace, job.id), person=who.id)
-
-
-async def _base(studio: Studio) -> str:
-    """The base that is served, as checkpoints name it."""
-    if studio.engine is None:
-        return studio.settings.engine.model
-    return (await studio.engine.facts(patience=PATIENCE)).base

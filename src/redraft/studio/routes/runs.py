@@ -20,7 +20,7 @@ from redraft.studio.errors import Refused
 from redraft.studio.identity.people import Person, require
 from redraft.studio.job_view import ALIVE_SECONDS, sent
 from redraft.studio.run_files import CurveTail, grid_picture, report_page
-from redraft.studio.run_orders import TITLES, allowed_models, enter_training, methods
+from redraft.studio.run_orders import allowed_models, enter_training, methods
 from redraft.studio.run_views import RunDetail, RunView, Standing, run_detail, run_view, standing_of, trained_now
 
 router = APIRouter(tags=["runs"])
@@ -101,7 +101,7 @@ def list_runs(
 def get_options(studio: StudioDep, _who: Operator) -> RunOptions:
     """What a run may be told to use."""
     return RunOptions(
-        methods=[MethodOption(name=name, title=TITLES.get(name, name)) for name in methods()],
+        methods=[MethodOption(name=name, title=title) for name, title in methods().items()],
         models=list(allowed_models(studio)),
         recipes=[
             RecipeOption(name="", title="the usual amount"),

@@ -1,4 +1,8 @@
-"""How the blind duels of the challenger with the champion stand. Makes no pair and moves no pointer."""
+"""The trial of a challenger: how its blind duels with the champion stand, beginning one, ending it. Makes no pair.
+
+The champion is moved elsewhere (`routes.promotions`); the challenger is served to nobody who did not ask for it, so its
+pointer moves here and at once.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,15 @@ import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from redraft.core.errors import UnknownNameError, UsageError
 from redraft.store.trials import Trial
 from redraft.studio.context import Studio, StudioDep
+from redraft.studio.errors import Refused
 from redraft.studio.identity.people import Person, require
-from redraft.studio.requesting import PATIENCE, engine_of
+from redraft.studio.requesting import served_base
+from redraft.studio.routes.account_views import Body
 
 router = APIRouter(tags=["models"])
 Operator = Annotated[Person, Depends(require("run"))]
@@ -46,11 +53,42 @@ class TrialAnswer(BaseModel):
     trial: TrialView | None
 
 
+class Candidate(Body):
+    """The checkpoint that people shall compare with the champion, by id or four or more of its first digits.
+
+    checkpoint: null ends the trial: nobody compares anything any more.
+    """
+
+    checkpoint: Annotated[str, Field(min_length=4, max_length=64)] | None
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
 @router.get("/api/v1/models/duels")
 async def get_duels(studio: StudioDep, _who: Operator) -> TrialAnswer:
     """How the trial of the challenger stands. For operators: who votes shall not know how others did."""
-    facts = await engine_of(studio).facts(patience=PATIENCE)
-    return await asyncio.to_thread(_standing, studio, facts.base)
+    return await asyncio.to_thread(_standing, studio, await served_base(studio))
+
+
+@router.put("/api/v1/models/challenger")
+async def put_challenger(studio: StudioDep, who: Operator, wish: Candidate) -> TrialAnswer:
+    """Have people compare a checkpoint with the champion, in a trial of its own; or end the trial that runs."""
+    return await asyncio.to_thread(_try, studio, who, await served_base(studio), wish)
+
+
+def _try(studio: Studio, who: Person, base: str, wish: Candidate) -> TrialAnswer:
+    checkpoint = ""
+    if wish.checkpoint is not None:
+        try:
+            checkpoint = studio.workspace.checkpoints.get(wish.checkpoint).id
+        except UnknownNameError as error:
+            raise Refused(404, "not_found", str(error), param="checkpoint") from error
+    reason = wish.reason or ("tried in the studio" if checkpoint else "the trial was ended in the studio")
+    try:
+        studio.workspace.aliases.move(base, checkpoint, alias="challenger", reason=reason, at=studio.now())
+    except UsageError as error:
+        raise Refused(400, "invalid_value", str(error), param="checkpoint") from error
+    studio.audit("challenger", actor=who.id, subject=checkpoint)
+    return _standing(studio, base)
 
 
 def _standing(studio: Studio, base: str) -> TrialAnswer:
