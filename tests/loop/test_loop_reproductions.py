@@ -8,8 +8,9 @@ import pytest
 
 from redraft.core.errors import UsageError
 from redraft.loop.reproductions.catalogue import NAMES, reproduction
+from redraft.loop.reproductions.head_to_head import better
 from redraft.loop.reproductions.page import markdown
-from redraft.loop.reproductions.plan import Arm, Claim, Reproduction, Row, better
+from redraft.loop.reproductions.plan import Arm, Claim, Reproduction, Row
 
 
 def row(name: str, *, gain: float, half: float, stopped_by: str | None = None) -> Row:

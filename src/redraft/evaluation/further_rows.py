@@ -43,15 +43,29 @@ def win_rows(pair: Pair) -> tuple[Measure, ...]:
 
 def seen_rows(pair: Pair, before: SeenObjects, after: SeenObjects) -> tuple[Measure, ...]:
     """`seen/over_counted`, `seen/repeated`, `seen/unsafe`: shares of pictures, lower is better."""
-    rows = []
+    rows = [
+        _row(pair, label, "oracle", first, second, np.ones(len(first), dtype=bool), good=-1)
+        for label, first, second in _seen_values(pair, before, after)
+    ]
+    return tuple(row for row in rows if row is not None)
+
+
+def differences(pair: Pair, before: SeenObjects, after: SeenObjects) -> dict[str, FloatArray]:
+    """What stands behind the rows: of the oracle, every head and `seen/...` the difference P of every prompt.
+
+    Two candidates that were held against one incumbent on the same prompts are compared by these, prompt by prompt,
+    far more sharply than by their intervals. NaN where a prompt has no value.
+    """
+    found = {label: second - first for label, _, first, second in _values(pair)}
+    return found | {label: second - first for label, first, second in _seen_values(pair, before, after)}
+
+
+def _seen_values(pair: Pair, before: SeenObjects, after: SeenObjects) -> Iterator[tuple[str, FloatArray, FloatArray]]:
     for name in ("over_counted", "repeated", "unsafe"):
         values, others = getattr(before, name), getattr(after, name)
         asked: Mask = np.isfinite(values)
-        if not asked.any():
-            continue
-        first, second = pair.per_prompt(values, others, name=f"seen/{name}", masks=(asked,))
-        rows.append(_row(pair, f"seen/{name}", "oracle", first, second, np.ones(len(first), dtype=bool), good=-1))
-    return tuple(row for row in rows if row is not None)
+        if asked.any():
+            yield f"seen/{name}", *pair.per_prompt(values, others, name=f"seen/{name}", masks=(asked,))
 
 
 def _values(pair: Pair) -> Iterator[Values]:

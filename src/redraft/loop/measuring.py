@@ -27,7 +27,7 @@ from redraft.core.protocols import Factory, Scorer
 from redraft.core.records import Measure, Prompt
 from redraft.evaluation.compare import compare
 from redraft.evaluation.examined import Examined
-from redraft.evaluation.further_rows import part_rows, seen_rows, win_rows
+from redraft.evaluation.further_rows import differences, part_rows, seen_rows, win_rows
 from redraft.evaluation.pair import Pair
 from redraft.evaluation.seen_objects import SeenObjects, seen_objects
 from redraft.evaluation.statistics import RESAMPLES
@@ -64,8 +64,9 @@ class MeasureConfig(Config):
 def measure(config: MeasureConfig, factory: Factory, *, folder: Path, note: Note) -> dict[str, Any]:
     """Measure one contestant. `folder` keeps the pictures of the base between calls.
 
-    Returns a JSON-able object: `metrics` by name as `redraft train` gives them, `facts` (numbers without interval), and
-    what the configuration asks for: `rounds` (number, metrics), `curve` (see `curves`), `picture`, `base_picture` (PNG
+    Returns a JSON-able object: `metrics` by name as `redraft train` gives them, `prompts` (the task of each, and by
+    metric what it gained on each, None for nothing measured), `facts` (numbers without interval), and what the
+    configuration asks for: `rounds` (number, metrics), `curve` (see `curves`), `picture`, `base_picture` (PNG
     in base64, pictures side by side).
 
     Raises UsageError for runs and weights that are not there or do not fit, and for rounds of more than one part.
@@ -73,8 +74,10 @@ def measure(config: MeasureConfig, factory: Factory, *, folder: Path, note: Note
     measuring = Measuring(config=config, factory=factory, folder=folder, note=note)
     painter = measuring.painters.painter(config.contestant)
     painted = measuring.paint(painter)
+    judged = measuring.judged(painted)
     result: dict[str, Any] = {
-        "metrics": measuring.metrics(painter, painted), "facts": measuring.facts(painter), "rounds": [], "curve": [],
+        "metrics": measuring.metrics(painter, judged), "prompts": measuring.prompts(judged),
+        "facts": measuring.facts(painter), "rounds": [], "curve": [],
     }  # fmt: skip
     if config.shown:
         result |= {"picture": measuring.strip(painted), "base_picture": measuring.strip(measuring.base)}
@@ -84,6 +87,14 @@ def measure(config: MeasureConfig, factory: Factory, *, folder: Path, note: Note
     if config.rounds:
         result["rounds"] = list(measuring.rounds())
     return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What all examiners say of a contestant's pictures of the paper beside the base's, and what the oracle sees."""
+
+    pair: Pair
+    seen: SeenObjects
 
 
 @dataclass(frozen=True)
@@ -176,12 +187,32 @@ class Measuring:
             parts = (part.model_copy(update={"round": number}),)
             painter = self.painters.painter(self.config.contestant.model_copy(update={"parts": parts}))
             painted = self.paint(painter)
-            row = {"round": number, "metrics": self._metrics_of_paper(painted)}
+            row = {"round": number, "metrics": self._metrics_of_paper(self.judged(painted))}
             yield row | ({"picture": self.strip(painted)} if self.config.shown else {})
 
-    def metrics(self, painter: Painter, painted: Painted) -> dict[str, Any]:
+    def judged(self, painted: Painted) -> Judged:
+        """A contestant's pictures of the paper, held against the base's."""
+        self.note("judging")
+        pair = Pair(
+            incumbent=self.base_marks, candidate=self._marks(painted), key=self.key.child("further"),
+            resamples=RESAMPLES,
+        )  # fmt: skip
+        return Judged(pair=pair, seen=_seen(painted))
+
+    def metrics(self, painter: Painter, judged: Judged) -> dict[str, Any]:
         """All rows by name."""
-        return self._metrics_of_paper(painted) | {row.name: _json(row) for row in self._other_prompts(painter)}
+        return self._metrics_of_paper(judged) | {row.name: _json(row) for row in self._other_prompts(painter)}
+
+    def prompts(self, judged: Judged) -> dict[str, Any]:
+        """Task and, by metric, gain over the base of every prompt of the paper: contestants are compared by these."""
+        found = differences(judged.pair, self.base_seen, judged.seen)
+        return {
+            "tasks": list(judged.pair.tasks),
+            "gained": {
+                name: [None if np.isnan(value) else float(f"{value:.6g}") for value in values]
+                for name, values in found.items()
+            },
+        }
 
     def facts(self, painter: Painter) -> dict[str, float]:
         """Trained numbers, network calls of a picture, seconds of a picture and their ratio to the base's."""
@@ -214,14 +245,14 @@ class Measuring:
 
     # --- rows ---------------------------------------------------------------------------------------------------
 
-    def _metrics_of_paper(self, painted: Painted) -> dict[str, Any]:
-        self.note("judging")
-        first, second = self.base_marks, self._marks(painted)
-        report = compare(first, second, key=self.key, suite="world", reference_features=self.references)
-        pair = Pair(incumbent=first, candidate=second, key=self.key.child("further"), resamples=RESAMPLES)
+    def _metrics_of_paper(self, judged: Judged) -> dict[str, Any]:
+        pair = judged.pair
+        report = compare(
+            pair.incumbent, pair.candidate, key=self.key, suite="world", reference_features=self.references
+        )
         rows = [*report.measures, *part_rows(pair, name="tasks", tasks=GENEVAL_TASKS)]
         rows += [*part_rows(pair, name="tail", tasks=TAIL_TASKS), *win_rows(pair)]
-        rows += seen_rows(pair, self.base_seen, _seen(painted))
+        rows += seen_rows(pair, self.base_seen, judged.seen)
         return {row.name: _json(row) for row in rows}
 
     def _other_prompts(self, painter: Painter) -> Iterator[Measure]:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from redraft.loop.reproductions.effects import Agreement, Effect, compared, shown, signed, unit_of
-from redraft.loop.reproductions.plan import CurvePoint, Finding, Row, better
+from redraft.loop.reproductions.head_to_head import better
+from redraft.loop.reproductions.plan import CurvePoint, Finding, Row
 
 Rows = Mapping[str, Row]
 Judge = Callable[[Rows], Finding]
@@ -18,7 +19,7 @@ Judge = Callable[[Rows], Finding]
 def gains_more(first: str, second: str, *, metric: str, after_round: int | None = None, lower: bool = False) -> Judge:
     """Arm `first` gained more of `metric` than arm `second` (`lower`: lost more), both against the same base.
 
-    Undecided while one gain lies within the other's interval.
+    See `head_to_head.better`.
     """
 
     return lambda rows: better(rows, first, second, metric=metric, after_round=after_round, lower=lower)

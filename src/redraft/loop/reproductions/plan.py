@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from redraft.core.errors import UsageError, unknown_name
-from redraft.loop.reproductions.effects import Agreement, Effect, compared, shown, unit_of
+from redraft.loop.reproductions.effects import Agreement, Effect
 
 if TYPE_CHECKING:
     from redraft.loop.reproductions.charts import Chart
@@ -224,22 +224,3 @@ class Reproduction:
         if chosen not in self.settings:
             raise unknown_name(f"preset of the reproduction {self.name!r},", chosen, self.settings)
         return chosen, self.settings[chosen]
-
-
-def better(
-    rows: Mapping[str, Row],
-    first: str,
-    second: str,
-    *,
-    metric: str,
-    after_round: int | None = None,
-    lower: bool = False,
-) -> Finding:
-    """Whether arm `first` gained more of `metric` (`lower`: lost more) than arm `second`, both against the same base.
-
-    "undecided" while one gain lies within the other's interval.
-    """
-    one, two = (rows[name].require(metric, after_round=after_round) for name in (first, second))
-    when = "" if after_round is None else f" after round {after_round}"
-    text = f"{metric}{when}: {first} {shown(one, metric)}, {second} {shown(two, metric)} {unit_of(one, metric)}"
-    return Finding(agreement=compared(one, two, lower=lower), text=text.strip())
