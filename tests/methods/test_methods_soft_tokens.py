@@ -525,6 +525,9 @@ def test_runaway_is_seen() -> None:
     assert reason is not None
     assert "shift is 2.1 of the error that it is to mend (at most 1 is allowed)" in reason
     assert method(objective="plain").stop_reason([{"own_error": 1.0}] * 99) is None
+    against_base = method(target="reference", runaway={"window": 3, "patience": 2, "largest_shift": 1.0})
+    assert against_base.stop_reason(entries(0.1, 3.0, 9)) is None
+    assert against_base.stop_reason(entries(-0.1, 3.0, 9)) is not None
     assert RunawayRules().patience == 5
 
 

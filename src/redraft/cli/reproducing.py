@@ -92,6 +92,9 @@ class Reproducing:
 
         _, settings = self.plan.preset(self.preset)
         values = options.merged(self.common, settings, arm.config)
+        base = (arm.model if isinstance(arm, Arm) else None) or self.plan.model
+        if base and not values.get("model"):
+            values["model"] = base
         if isinstance(arm, Arm):
             values["method"] = arm.method
         if values.get("prompts") in self.plan.prompts:

@@ -85,17 +85,38 @@ _RECURSIVE: Mapping[str, Any] = {
     "probes": {"every": 120},
     "methods": {"rsi": {"keep_share": 0.3}},
 }  # fmt: skip
-# Pictures with true and false captions; the slow tokens of AGSM are the old policy's, averaged with every step.
+# Many tokens and few buckets of time, or a frozen model this small is hardly moved. What guidance does is asked of
+# them, by the base's own answers: the noise of the pictures would drown it. As slow tokens never follow, nothing feeds
+# on itself, and gamma_plus may be large.
 _TOKENS: Mapping[str, Any] = {
     "rounds": 1,
-    "collect": {"prompts": 1024, "pictures_per_prompt": 1},
-    "adapter": {"kind": "tokens"},
+    "collect": {"prompts": 2048, "pictures_per_prompt": 1},
+    "adapter": {"kind": "tokens", "tokens": 32, "token_buckets": 10},
     "fit": {
-        "steps": 300, "batch_size": 16, "learning_rate": 1e-2, "ema_decay": 0.98, "save_every": 100,
-        "old_policy": {"follows": "step", "slope": 1.0, "maximum": 0.99, "ramp": True},
+        "steps": 400, "batch_size": 16, "learning_rate": 1e-2, "ema_decay": 0.98, "save_every": 100,
+        "old_policy": {"follows": "never"},
     },
     "probes": {"every": 100},
+    "methods": {
+        "soft_tokens": {
+            "objective": "cfg_target", "negatives": "empty", "target": "reference", "shared_noise": False,
+            "gamma_plus": 4.0,
+        },
+    },
 }  # fmt: skip
+# Each picture against three others, as published. False captions that differ in one thing only lead this base astray:
+# it hardly knows the difference itself.
+_IN_BATCH: Mapping[str, Any] = {**_TOKENS, "fit": {**_TOKENS["fit"], "steps": 300, "micro_batch": 4}}
+_ALIGNMENT: Mapping[str, Any] = {
+    **_IN_BATCH,
+    "methods": {
+        "soft_tokens": {"negatives": "in_batch", "target": "reference", "shared_noise": False, "gamma_plus": 5.0}
+    },
+}
+_CONTRAST: Mapping[str, Any] = {**_IN_BATCH, "methods": {"soft_tokens": {"shared_noise": False}}}
+# As published the slow tokens are an average of the trained ones.
+_FOLLOWING: Mapping[str, Any] = {"old_policy": {"follows": "step", "slope": 1.0, "maximum": 0.99, "ramp": True}}
+_AS_PUBLISHED: Mapping[str, Any] = {**_IN_BATCH, "fit": {**_IN_BATCH["fit"], **_FOLLOWING}, "methods": {}}
 _OF_METHOD: Mapping[str, Mapping[str, Any]] = {
     "nft": _BLACK_BOX,
     "sft": _SELF_TRAINING,
@@ -103,7 +124,7 @@ _OF_METHOD: Mapping[str, Mapping[str, Any]] = {
     "draft-5": _LAST_STEPS,
     "draft-full": _ALL_STEPS,
     "draft-lv": _LOW_VARIANCE,
-    "refl": _GRADIENT,
+    "refl": _LOW_VARIANCE,
     "alignprop": _ALL_STEPS,
     "ddpo": _POLICY,
     "grpo": _POLICY,
@@ -114,8 +135,9 @@ _OF_METHOD: Mapping[str, Mapping[str, Any]] = {
     "raft": {**_SELF_TRAINING, "methods": {}},
     "sft-weighted": {**_SELF_TRAINING, "methods": {}},
     "soft_tokens": _TOKENS,
-    "softrepa": _TOKENS,
-    "agsm": _TOKENS,
+    "softrepa": _CONTRAST,
+    "agsm": _ALIGNMENT,
+    "agsm-published": _AS_PUBLISHED,
 }
 
 
@@ -127,6 +149,9 @@ _LAYERS: Mapping[str, tuple[str, ...]] = {
         "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2",
     ),
 }  # fmt: skip
+
+# Blocks that read soft tokens, where they are not those of the family.
+_TOKEN_BLOCKS: Mapping[str, tuple[str, ...]] = {"builtin:sd3": ("transformer_blocks",)}
 
 # The built-in models paint without guidance. A guided old prediction gains the most for its seconds, and costs
 # diversity: 1.05 in each of five rounds is 1.28 in the end. Models that paint with guidance need none of it.
@@ -141,7 +166,7 @@ def recipe_for(model: str, method: str) -> Mapping[str, Any]:
         # The built-in CLIP knows nothing of other models' pictures: their reward must be named.
         return {name: value for name, value in recipe.items() if name != "reward"}
     if "adapter" in recipe:
-        return recipe
+        return {**recipe, "adapter": {**recipe["adapter"], "targets": _TOKEN_BLOCKS.get(model)}}
     recipe = {**recipe, "adapter": {"targets": _LAYERS[model]}}
     if method != "nft":
         return recipe

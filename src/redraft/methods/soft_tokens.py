@@ -22,11 +22,14 @@ Differs from the papers:
   most 1 / (1 - gamma_plus).
 - Hard false captions (another count, colour or relation) besides those of the other pictures, of which one that equals
   a picture's own is left out.
+- The target may be the base's answer under the true caption, which has the same mean where the base fits its pictures
+  and none of the noise; slow tokens that never follow then make line 5 a single step of its iteration.
 - Shifts are in the network's raw prediction (epsilon, v or flow), without a factor by noise level, as released.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -151,9 +154,13 @@ class SoftTokens:
     def stop_reason(self, log: Sequence[Mapping[str, float]]) -> str | None:
         """Why training should stop after the last entry of `log` (the named numbers of each step), or None.
 
-        See `alignment.runaway`; the other objectives have no slow tokens that could feed on themselves.
+        See `alignment.runaway`; the other objectives have no slow tokens that could feed on themselves. Against the
+        base's own answers fresh tokens have no error to speak of, so the size of the shift says nothing.
         """
-        return runaway(log, self.config.runaway) if self.config.objective == "agsm" else None
+        rules = self.config.runaway
+        if self.config.target == "reference":
+            rules = rules.model_copy(update={"largest_shift": math.inf})
+        return runaway(log, rules) if self.config.objective == "agsm" else None
 
     # --- objectives ---------------------------------------------------------------------------------------------
 

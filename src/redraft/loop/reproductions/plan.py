@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One run of a reproduction: `method` is a method or preset, `config` the values that differ from its recipe."""
+    """One run of a reproduction: `method` is a method or preset, `config` the values that differ from its recipe.
+
+    model: the base where the user names none; None: that of the reproduction.
+    """
 
     name: str
     title: str
     method: str
     config: Mapping[str, Any]
+    model: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +182,7 @@ class Reproduction:
 
     settings: values for all arms, below an arm's own, by name of the preset; the first is the default. sections:
     tables, none for a single one of all arms. prompts: files of prompts that arms may name, as functions that give
-    their texts.
+    their texts. model: the base where the user names none; None: the default one.
     """
 
     name: str
@@ -192,6 +196,7 @@ class Reproduction:
     sections: tuple[Section, ...] = ()
     charts: tuple[Chart, ...] = ()
     prompts: Mapping[str, Callable[[], tuple[str, ...]]] = field(default_factory=dict)
+    model: str | None = None
 
     def __post_init__(self) -> None:
         names: list[str] = []
