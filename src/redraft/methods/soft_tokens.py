@@ -167,7 +167,8 @@ class SoftTokens:
     def _agsm(self, noised: CaptionedNoise, context: LossContext) -> Loss:
         """Lines 3 to 5."""
         options, backbone, target = self.config, context.backbone, noised.target
-        _warn_of_gamma(options.gamma_plus, captions=1 + noised.valid.shape[1])
+        if options.target == "noise":  # else slow tokens usually stay, and with them the shift
+            _warn_of_gamma(options.gamma_plus, captions=1 + noised.valid.shape[1])
         with torch.no_grad():
             slow = [
                 self._true(noised, backbone, parameters=context.old)[:, None],

@@ -16,14 +16,14 @@ from redraft.loop.reproductions.plan import Arm, Claim, Measures, Reproduction, 
 from redraft.loop.reproductions.watching import EXAMINATION, NO_TRIPWIRES
 
 SOURCE = "2502.09963"
-ROUNDS, SWEEP_ROUNDS, STEPS = 8, 4, 120
+ROUNDS, SWEEP_ROUNDS, STEPS = 8, 4, 60
 SCORES = ("clip", "heads")
 WORLD: Mapping[str, Any] = {
     "reward": {"clip": 1.0, "heads": 1.0},
     "rounds": ROUNDS,
-    "collect": {"prompts": 384, "pictures_per_prompt": 2, "guidance_scale": 1.0},
-    "fit": {"steps": STEPS, "save_every": STEPS},
-    "methods": {"rsi": {"heads": SCORES, "keep_share": 0.3}},
+    "collect": {"prompts": 192, "pictures_per_prompt": 8, "guidance_scale": 1.0},
+    "fit": {"steps": STEPS, "save_every": STEPS, "learning_rate": 5e-4},
+    "methods": {"rsi": {"heads": SCORES, "keep_share": 0.125}},
     "probes": {"every": 0},
     "tripwires": NO_TRIPWIRES,
 }
@@ -55,7 +55,7 @@ def _arm(name: str, title: str, options: Mapping[str, Any] | None = None, **conf
 
 _RANDOM = {"rule": "random"}
 _UNWEIGHTED = {"weighting": "none"}
-_EVERYTHING = {**_RANDOM, **_UNWEIGHTED, "keep_share": 1.0, "at_most_per_prompt": 2}
+_EVERYTHING = {**_RANDOM, **_UNWEIGHTED, "keep_share": 1.0, "at_most_per_prompt": 8}
 STRATEGIES = (
     _arm("full", "RSIDiff"),
     _arm("no-prompts", "without prompt construction", prompts="templates"),
@@ -68,8 +68,11 @@ STRATEGIES = (
     ),
 )  # fmt: skip
 SIZES = tuple(
-    _arm(f"keep-{share:g}", f"keep {share:.0%} of the pictures", {"keep_share": share}, rounds=SWEEP_ROUNDS)
-    for share in (0.06, 0.15, 0.5)
+    _arm(
+        f"keep-{share:g}", f"keep {share:.0%} of the pictures", {"keep_share": share, "at_most_per_prompt": most},
+        rounds=SWEEP_ROUNDS,
+    )
+    for share, most in ((0.03, 1), (0.06, 1), (0.5, 4))
 )
 BETAS = tuple(
     _arm(f"beta-{quantile:g}", f"beta at the {quantile:.0%} quantile", {"quantile": quantile}, rounds=SWEEP_ROUNDS)
@@ -139,7 +142,7 @@ CLAIMS = (
         source=SOURCE, text="It is better than SFT on all pictures.",
         arms=("full", "sft"), judge=gains_more("full", "sft", metric="oracle"),
     ),
-    _at_round_four("keep-0.06", "Too few pictures a round are too few.", SOURCE),
+    _at_round_four("keep-0.03", "Too few pictures a round are too few.", SOURCE),
     _at_round_four("keep-0.5", "With more pictures a round it is no better after four rounds.", SOURCE),
     Claim(
         source=SOURCE, text="Both suites gain, the six tasks and the long tail.",
