@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing.context import ForkContext
 from multiprocessing.process import BaseProcess
@@ -14,8 +16,11 @@ from places import Place
 from studio_rows import answer, person, uuid7
 
 from redraft.core.errors import BusyError, StorageError
+from redraft.store import answer_writer
+from redraft.store.answer_records import Answer, Outcome
 from redraft.store.answer_writer import AnswerWriter
 from redraft.store.answers import Answers
+from redraft.store.points import Amount
 from redraft.store.workspace import Workspace
 
 
@@ -54,6 +59,55 @@ def test_answers_of_many_threads_are_all_kept_and_share_commits(
     for user in people:
         assert len(space.answers.of_person(user, limit=100)) == 25
         assert len(space.points.entries(user, limit=100)) == 25
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    last = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < last
+        time.sleep(0.001)
+
+
+def test_a_commit_waits_for_the_senders_of_the_last_one(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four senders, each of whom waits for every answer: no commit holds one alone, though one comes back first."""
+    monkeypatch.setattr(answer_writer, "GATHERING_SECONDS", 60.0)
+    for number in range(4):
+        person(space, f"person {number}")
+    sizes: list[int] = []
+    others = threading.Event()
+    ingest = Answers.ingest
+
+    def held(self: Answers, answers: list[Answer], *, amount: Amount | None = None) -> tuple[Outcome, ...]:
+        assert others.wait(60)
+        sizes.append(len(answers))
+        return ingest(self, answers, amount=amount)
+
+    def send(number: int, count: int) -> None:
+        for place in range(count):
+            assert writer.submit(answer(f"{number}/{place}", f"person {number}", f"p{place}")).result(60).first
+
+    monkeypatch.setattr(Answers, "ingest", held)
+    with AnswerWriter(space.answers) as writer:
+        first = writer.submit(answer("first", "person 0", "q"))
+        wait_for(first.running)
+        threads = [threading.Thread(target=send, args=(number, 5)) for number in (1, 2, 3)]
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: len(writer._waiting) == 3)
+        others.set()
+        first.result(60)
+        send(0, 5)
+        for thread in threads:
+            thread.join()
+    assert sizes == [1, 4, 4, 4, 4, 4]
+
+
+def test_a_lone_sender_waits_for_nobody(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer_writer, "GATHERING_SECONDS", 60.0)
+    person(space, "ann")
+    with AnswerWriter(space.answers) as writer:
+        for number in range(5):
+            assert writer.submit(answer(number, "ann", f"p{number}")).result(timeout=30).status == "stored"
 
 
 def test_one_answer_that_cannot_be_kept_harms_no_other(space: Workspace) -> None:
@@ -158,3 +212,37 @@ def test_a_killed_writer_loses_no_acknowledged_answer(
             points = space.points.entries(f"person {thread}", limit=10_000)
             assert len({item.id for item in answers}) == len(answers)
             assert sorted(item.award for item in points) == sorted(item.id for item in answers)
+
+
+def take_in_shuffled(place: Place, seed: int, barrier: object, said: object) -> None:
+    """Take in the same sixty answers of three people as all others, in an order of its own, twelve at once."""
+    made = [answer(number, f"person {number % 3}", f"p{number}") for number in range(60)]
+    random.Random(seed).shuffle(made)
+    with place.open() as space:
+        barrier.wait()  # type: ignore[attr-defined]
+        for begin in range(0, 60, 12):
+            for outcome in space.answers.ingest(made[begin : begin + 12], amount=ten):
+                said.put((outcome.id, outcome.status))  # type: ignore[attr-defined]
+
+
+def test_processes_that_take_in_the_same_answers_at_once(
+    place: Place, start: Callable[..., BaseProcess], fork: ForkContext
+) -> None:
+    with place.open() as space:
+        for number in range(3):
+            person(space, f"person {number}")
+    barrier, said = fork.Barrier(4), fork.Queue()
+    processes = [start(take_in_shuffled, place, seed, barrier, said) for seed in range(4)]
+    outcomes = [said.get(timeout=60) for _ in range(240)]
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert {status for _, status in outcomes} == {"stored", "known"}
+    assert sorted(id for id, status in outcomes if status == "stored") == sorted(uuid7(n) for n in range(60))
+    with place.open() as space:
+        for name in ("person 0", "person 1", "person 2"):
+            kept = space.answers.of_person(name, limit=100)
+            assert len(kept) == len({item.id for item in kept}) == 20
+            entries = space.points.entries(name, limit=100)
+            assert sorted(entry.place for entry in entries) == list(range(1, 21)), "each place of a day is given once"
+            assert {entry.award for entry in entries} == {item.id for item in kept}

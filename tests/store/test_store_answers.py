@@ -55,6 +55,52 @@ def test_sending_again_changes_nothing(space: Workspace) -> None:
     assert space.answers.get(first.id, user="ann").received_at == 11.0
 
 
+def test_a_batch_keeps_its_order_and_every_digit(space: Workspace) -> None:
+    person(space, "ann")
+    batch = [
+        answer(f"{number}", "ann", f"p{number % 7}", created_at=1.7e9 + number / 3, mark=number / 7, lead_ms=number)
+        for number in range(200)
+    ]
+    assert statuses(space.answers.ingest(batch, amount=amount)) == ["stored"] * 200
+    kept = list(reversed(space.answers.of_person("ann", limit=1000)))
+    assert [replace(item, number=0) for item in kept] == batch, "numbers grow in the order of the batch"
+    assert {item.id for item in space.answers.standing("ann", [f"p{place}" for place in range(7)])} == {
+        item.id for item in batch[-7:]
+    }
+    assert statuses(space.answers.ingest(batch, amount=amount)) == ["known"] * 200
+
+
+def test_a_batch_that_breaks_off_leaves_nothing(space: Workspace) -> None:
+    person(space, "ann")
+    ask(space, decision("ask", "ann", "p"))
+    batch = [answer("a", "ann", "p", ask="ask"), answer("b", "ann", "q", token="t")]
+
+    def broken(n: int) -> float:
+        raise RuntimeError("in the midst of it")
+
+    with pytest.raises(RuntimeError, match="in the midst of it"):
+        space.answers.ingest(batch, amount=broken)
+    assert space.answers.of_person("ann") == ()
+    assert space.points.entries("ann") == ()
+    assert space.answers.standing("ann", ["p", "q"]) == ()
+    assert space.asks.get("ask", user="ann").outcome == "shown"
+    assert statuses(space.answers.ingest(batch, amount=amount)) == ["stored", "stored"]
+    assert space.asks.get("ask", user="ann").outcome == "answered"
+    assert [entry.place for entry in space.points.entries("ann")] == [2, 1]
+
+
+def test_an_ask_is_resolved_by_its_first_answer(space: Workspace) -> None:
+    person(space, "ann")
+    for name in ("one", "two"):
+        ask(space, decision(name, "ann", name))
+    first, second = answer("a", "ann", "one", ask="one", received_at=20.0), answer("b", "ann", "two", ask="two")
+    later = answer("c", "ann", "one", ask="one", received_at=30.0, revision_of=first.id)
+    space.answers.ingest([first, second, later])
+    space.answers.ingest([answer("d", "ann", "two", ask="two", received_at=40.0)])
+    asked = [space.asks.get(name, user="ann") for name in ("one", "two")]
+    assert [(item.outcome, item.resolved_at) for item in asked] == [("answered", 20.0), ("answered", 11.0)]
+
+
 def test_each_answer_of_a_batch_has_its_own_outcome(space: Workspace) -> None:
     person(space, "ann")
     person(space, "bob")

@@ -26,6 +26,7 @@ from redraft.core.records import Lineage
 from redraft.store.database import Database
 from redraft.store.schema import REVISION, Row
 from redraft.store.workspace import Workspace
+from tests.postgresql_cluster import Cluster
 
 MIGRATIONS = Path(redraft.store.database.__file__).parent / "migrations"
 
@@ -122,6 +123,14 @@ def test_the_environment_names_the_database(folder: Path, tmp_path: Path, monkey
     assert not (folder / "redraft.db").exists()
 
 
+@pytest.mark.postgres
+def test_postgresql_plans_every_statement_for_what_its_tables_hold_now(cluster: Cluster, folder: Path) -> None:
+    with Workspace.open(folder, database_url=cluster.empty()) as space, space.database.reading() as connection:
+        for _ in range(20):
+            connection.scalar(sa.text("SELECT count(*) FROM answers WHERE id = :id"), {"id": "x"})
+        assert connection.scalar(sa.text("SELECT count(*) FROM pg_prepared_statements")) == 0
+
+
 def test_a_read_sees_one_moment(space: Workspace) -> None:
     with space.database.reading() as connection:
         count = sa.text("SELECT count(*) FROM audit")
@@ -155,7 +164,7 @@ def test_a_workspace_of_a_newer_redraft_is_refused_and_left_alone(folder: Path) 
     Workspace.open(folder).close()
     with sqlite3.connect(folder / "redraft.db") as raw:
         raw.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(UsageError, match=r"schema '9999', newer than '0002'.*install the Redraft that made it"):
+    with pytest.raises(UsageError, match=r"schema '9999', newer than '0003'.*install the Redraft that made it"):
         Workspace.open(folder)
     with sqlite3.connect(folder / "redraft.db") as raw:
         assert raw.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)

@@ -12,7 +12,7 @@ from places import Place
 from studio_rows import DAY, answer, person
 
 from redraft.core.errors import UnknownNameError
-from redraft.store.points import Balance, Earned
+from redraft.store.points import Balance, Earned, PointEntry
 from redraft.store.workspace import Workspace
 
 
@@ -76,6 +76,35 @@ def test_a_cluster_shares_one_count_a_day(space: Workspace) -> None:
     assert [(item.pool, item.place) for item in made] == [("c1", 1), ("c1", 2), ("cid", 1)]
     space.answers.ingest([answer("x", "bob", "p")], amount=ten)
     assert space.points.entries("bob")[0].place == 3
+
+
+def test_places_taken_are_those_given_less_those_freed(space: Workspace) -> None:
+    """Against a plain count, over two days of a cluster whose people come and go."""
+    for name in ("ann", "bob"):
+        person(space, name)
+    draws = random.Random(7)
+    count: dict[tuple[str, str], int] = {}
+    made: list[PointEntry] = []
+    for step in range(150):
+        kind = draws.random()
+        if kind < 0.1:
+            space.people.set_cluster(["ann", "bob"], draws.choice(["c1", "c2"]), at=1.0)
+        elif kind < 0.6 or not made:
+            day = draws.choice(["2026-11-21", "2026-11-22"])
+            item = earned(f"award {step}", draws.choice(["ann", "bob"]), day=day)
+            (entry,) = space.points.enter([item], amount=ten, reason="")
+            count[entry.pool, day] = count.get((entry.pool, day), 0) + 1
+            assert entry.place == count[entry.pool, day]
+            made.append(entry)
+        elif kind < 0.8:
+            space.points.settle(draws.choice(made).award, amount=1.0, reason="", at=1.0)
+        else:
+            entry = made.pop(draws.randrange(len(made)))
+            space.points.reverse(entry.award, reason="", at=1.0, frees_place=True)
+            count[entry.pool, entry.day] -= 1
+        assert all(space.points.taken(pool, day) == taken for (pool, day), taken in count.items())
+    assert len(count) > 4
+    assert space.points.taken("nobody", "2026-11-21") == 0
 
 
 def test_random_histories_agree_with_a_plain_model(space: Workspace) -> None:

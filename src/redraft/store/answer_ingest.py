@@ -15,7 +15,7 @@ from redraft.store.answer_records import Answer, Outcome, Refusal, check_answer
 from redraft.store.person_locks import hold_people
 from redraft.store.points import Amount, Earned, enter_awards
 from redraft.store.schema_feedback import AnswerRow, AskDecisionRow, StandingAnswerRow
-from redraft.store.upsert import insert
+from redraft.store.upsert import among, insert, insert_rows
 
 Key = tuple[str, str, str]
 """Subject, user and form: of the answers that share it, one counts."""
@@ -60,18 +60,22 @@ class _Found:
 
     def __init__(self, connection: sa.Connection, answers: Sequence[Answer]) -> None:
         ids = {answer.id for answer in answers} | {answer.revision_of for answer in answers if answer.revision_of}
-        rows = connection.execute(sa.select(AnswerRow.__table__).where(AnswerRow.id.in_(sorted(ids))))
+        rows = connection.execute(sa.select(AnswerRow.__table__).where(among(connection, AnswerRow.id, ids)))
         self.answers = {row.id: answer_of(row) for row in rows}
         tokens = {answer.token for answer in answers if answer.token is not None}
-        self.tokens = set(connection.scalars(sa.select(AnswerRow.token).where(AnswerRow.token.in_(tokens))))
+        self.tokens: set[str | None] = set()
+        if tokens:
+            spent = sa.select(AnswerRow.token).where(among(connection, AnswerRow.token, tokens))
+            self.tokens.update(connection.scalars(spent))
         asks = {answer.ask for answer in answers if answer.ask is not None}
-        asked = sa.select(AskDecisionRow.id, AskDecisionRow.user, AskDecisionRow.subject)
-        self.asks = {
-            row.id: (row.user, row.subject) for row in connection.execute(asked.where(AskDecisionRow.id.in_(asks)))
-        }
+        self.asks: dict[str, tuple[str, str]] = {}
+        if asks:
+            asked = sa.select(AskDecisionRow.id, AskDecisionRow.user, AskDecisionRow.subject)
+            asked = asked.where(among(connection, AskDecisionRow.id, asks))
+            self.asks = {row.id: (row.user, row.subject) for row in connection.execute(asked)}
         keys = sa.select(StandingAnswerRow.subject, StandingAnswerRow.user, StandingAnswerRow.form).where(
-            StandingAnswerRow.subject.in_({answer.subject for answer in answers}),
-            StandingAnswerRow.user.in_({answer.user for answer in answers}),
+            among(connection, StandingAnswerRow.subject, (answer.subject for answer in answers)),
+            among(connection, StandingAnswerRow.user, (answer.user for answer in answers)),
         )
         self.keys: set[Key] = {(row.subject, row.user, row.form) for row in connection.execute(keys)}
         self.repeated: set[Key] = set()
@@ -110,21 +114,22 @@ def _keep(connection: sa.Connection, answers: Sequence[Answer], *, found: _Found
     if not answers:
         return set()
     rows = [_values(answer) for answer in answers]
-    connection.execute(insert(connection, AnswerRow).on_conflict_do_nothing(), rows)
-    # Asked for afterwards, because a RETURNING would make both drivers send the rows in a slower way. Of one person no
-    # other process takes in an answer now, so a row with the person and the id is the one from here.
-    found_rows = connection.execute(
-        sa.select(AnswerRow.id, AnswerRow.user, AnswerRow.number).where(AnswerRow.id.in_([row["id"] for row in rows]))
-    )
+    insert_rows(connection, insert(connection, AnswerRow).on_conflict_do_nothing(), rows)
+    # Asked for afterwards, because a RETURNING would make SQLite's driver send the rows in a slower way. Of one person
+    # no other process takes in an answer now, so a row with the person and the id is the one from here.
+    columns = sa.select(AnswerRow.id, AnswerRow.user, AnswerRow.number)
+    found_rows = connection.execute(columns.where(among(connection, AnswerRow.id, (row["id"] for row in rows))))
     owners = {answer.id: answer.user for answer in answers}
     numbers = {row.id: row.number for row in found_rows if row.user == owners[row.id]}
     stored = [answer for answer in answers if answer.id in numbers]
     _stand(connection, stored, numbers=numbers, repeated=found.repeated)
-    answered = [{"decision": answer.ask, "at": answer.received_at} for answer in stored if answer.ask is not None]
+    answered = {answer.ask for answer in stored if answer.ask is not None}
     if answered:
-        waiting = sa.or_(*(AskDecisionRow.outcome == outcome for outcome in _ANSWERABLE))
-        change = sa.update(AskDecisionRow).where(AskDecisionRow.id == sa.bindparam("decision"), waiting)
-        connection.execute(change.values(outcome="answered", resolved_at=sa.bindparam("at")), answered)
+        first = sa.select(sa.func.min(AnswerRow.received_at)).where(AnswerRow.ask == AskDecisionRow.id)
+        waiting = sa.update(AskDecisionRow).where(
+            among(connection, AskDecisionRow.id, answered), AskDecisionRow.outcome.in_(_ANSWERABLE)
+        )
+        connection.execute(waiting.values(outcome="answered", resolved_at=first.scalar_subquery()))
     return {answer.id for answer in answers} - set(numbers)
 
 
@@ -138,7 +143,8 @@ def _stand(connection: sa.Connection, stored: Sequence[Answer], *, numbers: dict
         return
     statement = insert(connection, StandingAnswerRow)
     changed = {name: statement.excluded[name] for name in ("answer", "mark", "retracted")}
-    connection.execute(statement.on_conflict_do_update(index_elements=["subject", "user", "form"], set_=changed), rows)
+    upserted = statement.on_conflict_do_update(index_elements=["subject", "user", "form"], set_=changed)
+    insert_rows(connection, upserted, rows)
 
 
 def _newest(connection: sa.Connection, key: Key) -> dict[str, Any]:

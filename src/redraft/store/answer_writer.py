@@ -1,7 +1,8 @@
-"""Durable answers at speed: answers that arrive while one commit is on its way share the next. No rules, no clock.
+"""Durable answers at speed: answers that arrive while one commit is on its way share the next. No rules.
 
 A commit on a disk takes as long for one answer as for hundreds. One thread takes in what has gathered; each sender's
-future is done when its answer is on the disk, never before.
+future is done when its answer is on the disk, never before. Senders who just got theirs send the next within a moment;
+the next commit waits that moment for them, or it would hold the first one alone and let all others wait for it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from redraft.core.errors import BusyError, DamagedError, StorageError
 from redraft.store.answer_records import Answer, Outcome
 from redraft.store.answers import Answers
 from redraft.store.points import Amount
+
+GATHERING_SECONDS = 0.003
+"""At most so long a commit waits for those who were answered by the last one; a lone sender waits for nobody."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class AnswerWriter:
         self._most = most
         self._room = room
         self._waiting: deque[_Waiting] = deque()
+        self._expected = 1
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="redraft-answers", daemon=True)
@@ -57,7 +62,8 @@ class AnswerWriter:
                     f"{len(self._waiting):,} answers wait to be written, as many as may: send this one again soon"
                 )
             self._waiting.append(_Waiting(answer, future))
-            self._changed.notify()
+            if len(self._waiting) in (1, self._expected):
+                self._changed.notify()
         return future
 
     def close(self) -> None:
@@ -76,8 +82,10 @@ class AnswerWriter:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._waiting and not self._closed:
-                    self._changed.wait()
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                self._changed.wait_for(
+                    lambda: len(self._waiting) >= self._expected or self._closed, timeout=GATHERING_SECONDS
+                )
                 batch = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
             if not batch:
                 return
@@ -95,6 +103,9 @@ class AnswerWriter:
             for item in batch:
                 item.future.set_exception(error)
         else:
+            with self._changed:
+                # All who send now: those who get their answer here, and those who came meanwhile.
+                self._expected = min(self._most, len(batch) + len(self._waiting))
             for item, outcome in zip(batch, outcomes, strict=True):
                 item.future.set_result(outcome)
 

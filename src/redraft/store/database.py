@@ -54,6 +54,8 @@ class Database:
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
             sa.event.listen(self._engine, "begin", _begin_sqlite)
+        else:
+            sa.event.listen(self._engine, "connect", _prepare_postgresql)
         # SQLite's read transactions are snapshots; PostgreSQL must be told.
         self._reading: dict[str, Any] = (
             {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
@@ -213,6 +215,12 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             # A transaction does wait for the lock, up to busy_timeout.
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("COMMIT")
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    # A prepared statement keeps the plan that was right while its table was small: a scan of all of it. So each is
+    # planned as it comes, and a pooler between may give every transaction another connection.
+    connection.prepare_threshold = None
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

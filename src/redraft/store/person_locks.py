@@ -11,17 +11,24 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from redraft.store.schema_people import UserRow
+from redraft.store.upsert import among
 
 
-def hold_people(connection: sa.Connection, users: Iterable[str]) -> dict[str, str]:
+def hold_people(connection: sa.Connection, users: Iterable[str], *, cluster: str | None = None) -> dict[str, str]:
     """Hold these people, and all who share a cluster with one of them. Returns the pool of each that is enabled.
+
+    `cluster`: its people are held too, though none of `users` may belong to it any more.
 
     The pool is what counts together: the cluster of a person, or else the person alone. Whoever is missing in the
     answer has no account, or a disabled one.
     """
-    wanted = sorted(set(users))
-    clusters = sa.select(UserRow.cluster).where(UserRow.id.in_(wanted), UserRow.cluster.is_not(None))
-    held = sa.select(UserRow.id, UserRow.cluster, UserRow.disabled)
-    held = held.where(sa.or_(UserRow.id.in_(wanted), UserRow.cluster.in_(clusters))).order_by(UserRow.id)
+    wanted, other = set(users), UserRow.__table__.alias()
+    own = sa.select(UserRow.id).where(among(connection, UserRow.id, wanted))
+    # Lookups by index; of one condition with OR PostgreSQL makes a scan of all people.
+    alike = sa.select(other.c.id).join(UserRow, UserRow.cluster == other.c.cluster)
+    alike = alike.where(among(connection, UserRow.id, wanted))
+    former = sa.select(UserRow.id).where(UserRow.cluster == cluster)
+    everyone = sa.union(own, alike) if cluster is None else sa.union(own, alike, former)
+    held = sa.select(UserRow.id, UserRow.cluster, UserRow.disabled).where(UserRow.id.in_(everyone)).order_by(UserRow.id)
     rows = connection.execute(held.with_for_update(key_share=True)).all()
-    return {row.id: row.cluster or row.id for row in rows if row.id in set(wanted) and not row.disabled}
+    return {row.id: row.cluster or row.id for row in rows if row.id in wanted and not row.disabled}

@@ -16,7 +16,7 @@ from redraft.store.database import Database
 from redraft.store.person_locks import hold_people
 from redraft.store.schema_feedback import PointRow
 from redraft.store.schema_people import UserRow
-from redraft.store.upsert import insert
+from redraft.store.upsert import among, insert, insert_rows, rows_given
 
 AwardState = Literal["pending", "final", "reversed"]
 Amount = Callable[[int], float]
@@ -185,9 +185,8 @@ def enter_awards(
     connection: sa.Connection, earned: Sequence[Earned], *, pools: dict[str, str], amount: Amount, reason: str
 ) -> list[str]:
     """Enter awards as pending within a transaction that holds their people. Returns those that were new."""
-    known = set(
-        connection.scalars(sa.select(PointRow.award).where(PointRow.award.in_([item.award for item in earned])))
-    )
+    awards = among(connection, PointRow.award, (item.award for item in earned))
+    known = set(connection.scalars(sa.select(PointRow.award).where(awards)))
     fresh = [item for item in {item.award: item for item in earned}.values() if item.award not in known]
     if not fresh:
         return []
@@ -198,15 +197,22 @@ def enter_awards(
         places[pool, item.day] = place = places.get((pool, item.day), 0) + 1
         values = {**vars(item), "pool": pool, "place": place, "state": "pending", "pending": amount(place)}
         rows.append({**values, "final": 0.0, "frees_place": False, "reason": reason})
-    connection.execute(sa.insert(PointRow), rows)
+    insert_rows(connection, insert(connection, PointRow), rows)
     return [item.award for item in fresh]
 
 
 def _counts(connection: sa.Connection, days: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    # What was freed counts once less; any other later event of an award leaves its place taken.
-    taken = sa.case((PointRow.state == "pending", 1), (PointRow.frees_place, -1), else_=0)
-    query = sa.select(PointRow.pool, PointRow.day, sa.func.sum(taken)).group_by(PointRow.pool, PointRow.day)
-    query = query.where(PointRow.pool.in_({pool for pool, _ in days}), PointRow.day.in_({day for _, day in days}))
+    """Places taken: that of the newest award, less what was freed since. Awards of a pool are entered one by one."""
+    points, later = PointRow.__table__, PointRow.__table__.alias()
+    types = {"pool": points.c.pool.type, "day": points.c.day.type}
+    given = rows_given(connection, types, [{"pool": pool, "day": day} for pool, day in sorted(days)])
+    awards = sa.select(points.c.id, points.c.place).correlate(given).order_by(points.c.id.desc()).limit(1)
+    awards = awards.where(points.c.pool == given.c.pool, points.c.day == given.c.day, points.c.state == "pending")
+    newest, place = (awards.with_only_columns(column).scalar_subquery() for column in (points.c.id, points.c.place))
+    freed = sa.select(sa.func.count()).select_from(later).correlate(given)
+    freed = freed.where(later.c.pool == given.c.pool, later.c.day == given.c.day, later.c.id > newest)
+    taken = place - freed.where(later.c.frees_place).scalar_subquery()
+    query = sa.select(given.c.pool, given.c.day, sa.func.coalesce(taken, 0))
     return {(pool, day): int(count) for pool, day, count in connection.execute(query)}
 
 
@@ -215,7 +221,8 @@ def _held(connection: sa.Connection, award: str) -> dict[str, PointEntry]:
     entries = {row.state: _record(row) for row in connection.execute(query)}
     if not entries:
         raise _no_award(award)
-    hold_people(connection, [entries["pending"].user])
+    first = entries["pending"]
+    hold_people(connection, [first.user], cluster=first.pool)
     # Another process may have settled it while this one waited.
     return {row.state: _record(row) for row in connection.execute(query)}
 

@@ -144,7 +144,7 @@ class PointRow(Row):
     __table_args__ = (
         UniqueConstraint("award", "state"),
         Index("ix_points_user", "user", "id"),
-        Index("ix_points_pool", "pool", "day"),
+        Index("ix_points_pool", "pool", "day", "id"),
         Index("ix_points_state", "state", "at"),
         {"sqlite_autoincrement": True},
     )

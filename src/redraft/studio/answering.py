@@ -83,13 +83,24 @@ def take_in(studio: Studio, person: Person, sent: Sequence[SentAnswer], *, devic
 
     device: what `device_of` says of the request that they came in.
     """
-    waiting: list[tuple[SentAnswer, Future[Outcome] | Refused]] = []
+    ready: list[tuple[SentAnswer, Answer | Refused]] = []
     for item in sent:
         try:
-            waiting.append((item, studio.answers.submit(prepared(studio, person, item, device=device))))
+            ready.append((item, prepared(studio, person, item, device=device)))
         except RedraftError as error:
-            waiting.append((item, refusal(error)))
+            ready.append((item, refusal(error)))
+    # All are handed over after the last was checked, so that they share a commit.
+    waiting = [(item, _handed_over(studio, answer)) for item, answer in ready]
     return [_outcome(studio, person, item, result) for item, result in waiting]
+
+
+def _handed_over(studio: Studio, answer: Answer | Refused) -> Future[Outcome] | Refused:
+    if isinstance(answer, Refused):
+        return answer
+    try:
+        return studio.answers.submit(answer)
+    except RedraftError as error:
+        return refusal(error)
 
 
 def prepared(studio: Studio, person: Person, sent: SentAnswer, *, device: str = "") -> Answer:

@@ -78,6 +78,13 @@ def engine_of(studio: Studio) -> Engine:
     return studio.engine
 
 
+async def served_base(studio: Studio) -> str:
+    """The base model that is served, as checkpoints name it; without an engine the one of the settings."""
+    if studio.engine is None:
+        return studio.settings.engine.model
+    return (await studio.engine.facts(patience=PATIENCE)).base
+
+
 async def take_on(studio: Studio, person: Person, wish: Wish) -> Taken:
     """Enter a request and give it to the engine.
 

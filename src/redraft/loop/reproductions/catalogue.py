@@ -10,7 +10,7 @@ from redraft.loop.reproductions.study import Study
 
 NAMES = (
     "methods",
-    "draft", "rsidiff", "agsm", "grpo", "dpo", "safety",
+    "draft", "rsidiff", "agsm", "grpo", "dpo", "safety", "toys",
 )  # fmt: skip
 
 
