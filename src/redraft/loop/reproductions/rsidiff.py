@@ -69,7 +69,9 @@ STRATEGIES = (
 )  # fmt: skip
 SIZES = tuple(
     _arm(
-        f"keep-{share:g}", f"keep {share:.0%} of the pictures", {"keep_share": share, "at_most_per_prompt": most},
+        f"keep-{share:g}",
+        f"keep {share:.0%} of the pictures",
+        {"keep_share": share, "at_most_per_prompt": most},
         rounds=SWEEP_ROUNDS,
     )
     for share, most in ((0.03, 1), (0.06, 1), (0.5, 4))
