@@ -86,7 +86,7 @@ _RECURSIVE: Mapping[str, Any] = {
     "methods": {"rsi": {"keep_share": 0.3}},
 }  # fmt: skip
 # Many tokens and few buckets of time, or a frozen model this small is hardly moved. What guidance does is asked of
-# them, by the base's own answers: the noise of the pictures would drown it. As slow tokens never follow, nothing feeds
+# them, by the base's own answers, which have no noise of their own. As slow tokens never follow, nothing feeds
 # on itself, and gamma_plus may be large.
 _TOKENS: Mapping[str, Any] = {
     "rounds": 1,
@@ -104,8 +104,7 @@ _TOKENS: Mapping[str, Any] = {
         },
     },
 }  # fmt: skip
-# Each picture against three others, as published. False captions that differ in one thing only lead this base astray:
-# it hardly knows the difference itself.
+# Each picture against three others, as published. Trials with false captions that differ in one thing did not gain.
 _IN_BATCH: Mapping[str, Any] = {**_TOKENS, "fit": {**_TOKENS["fit"], "steps": 300, "micro_batch": 4}}
 _ALIGNMENT: Mapping[str, Any] = {
     **_IN_BATCH,

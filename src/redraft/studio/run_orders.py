@@ -44,7 +44,7 @@ TITLES: Mapping[str, str] = {
     "rsi-published": "RSIDiff: with the published threshold",
     "soft_tokens": "soft tokens: pictures with true and false captions",
     "softrepa": "SoftREPA: soft tokens against the batch's other captions",
-    "agsm": "AGSM: soft tokens against captions that are nearly right",
+    "agsm": "AGSM: soft tokens led away from false captions",
     "agsm-published": "AGSM: with the published weights",
 }
 """What the page says in place of a method's name, in this order: presets come after their method."""

@@ -116,7 +116,7 @@ CLAIMS = (
         arms=("hard", "agsm"), judge=gains_more("hard", "agsm", metric="oracle/counting"),
     ),
     Claim(
-        source="ours", text="The base's own answers teach more than the noise that was added.",
+        source="ours, after trials", text="The base's own answers teach more than the noise that was added.",
         arms=("agsm", "noise-target"), judge=gains_more("agsm", "noise-target", metric="oracle"),
     ),
     Claim(
@@ -124,7 +124,7 @@ CLAIMS = (
         arms=("gamma-1", "gamma-2.5", "agsm"), judge=along(("gamma-1", "gamma-2.5", "agsm"), metric="oracle"),
     ),
     Claim(
-        source="closed form, docs/methods/soft_tokens.md",
+        source="ours, after trials",
         text="Guidance of the scale that gamma+ 5 asks for (about 4) gains more than tokens can hold of it.",
         arms=("base-cfg-4", "agsm"), judge=gains_more("base-cfg-4", "agsm", metric="oracle"),
     ),

@@ -8,7 +8,7 @@ _METHODS = (
     "sft", "nft", "ddpo", "grpo", "dpo", "d3po", "rsi", "draft-1", "draft-5", "draft-full", "draft-lv", "refl",
     "alignprop",
 )  # fmt: skip
-# The text stream of builtin:sd is too narrow: tokens there hold nothing of what guidance does.
+# In trials tokens in builtin:sd learned nothing of what guidance does.
 _TOKENS, _JOINT_ATTENTION = ("soft_tokens", "softrepa", "agsm"), "builtin:sd3"
 
 REPRODUCTION = Reproduction(
