@@ -58,6 +58,12 @@ def decided(ann: Member, **values: Any) -> tuple[AskView | None, AskDecisionEntr
     return view, ann.studio.workspace.asks.of_person(ann.id, limit=1)[0]
 
 
+def warmed_up(ann: Member) -> None:
+    """Let the pictures pass about which nobody is asked, and no more: about the next one a coin is thrown."""
+    for _ in range(ann.studio.settings.asks.warm_up):
+        assert decided(ann, confidence=0.9)[1].excluded == "warm_up"
+
+
 def asked(ann: Member, **values: Any) -> AskView:
     """An ask, however many pictures it takes."""
     for _ in range(40):
@@ -116,8 +122,7 @@ def test_coins_are_uniform_and_tell_nothing_across_people(running: StudioApp) ->
 
 
 def test_threads_together_stay_within_the_budget(ann: Member) -> None:
-    for _ in range(4):
-        decided(ann, confidence=0.9)
+    warmed_up(ann)
     pictures = [painting.id for painting in paint(ann.studio, ann.id, count=10, confidence=0.0)]
     views: list[AskView | None] = []
 
@@ -144,8 +149,7 @@ def test_a_picture_much_like_one_asked_about_is_no_new_question(ann: Member) -> 
 def test_pictures_of_one_request_are_decided_together_as_one_after_the_other(running: StudioApp) -> None:
     together, alone = member(running), member(running)
     for person in (together, alone):
-        for _ in range(4):
-            decided(person, confidence=0.9)
+        warmed_up(person)
     paintings = paint(running.studio, together.id, count=8, confidence=0.0, embedding=[1.0, 0.0])
     request = running.studio.workspace.requests.get(paintings[0].request, owner=together.id)
     views = decide_asks(
@@ -184,8 +188,7 @@ def test_what_leans_unsafe_goes_to_consenting_adult_trained_reviewers_only(
     ann: Member, adult: bool, trained: bool, unsafe: bool, reviews: bool
 ) -> None:
     make_reviewer(ann.studio, ann.name, adult=adult, trained=trained, unsafe=unsafe)
-    for _ in range(4):
-        decided(ann, confidence=0.9)
+    warmed_up(ann)
     entries = [decided(ann, confidence=0.0, unsafe=True, weakest="unsafe")[1] for _ in range(12)]
     assert any(entry.outcome == "shown" for entry in entries) is reviews
     assert {entry.excluded for entry in entries} == ({"", "day_cap"} if reviews else {"unsafe"})
@@ -199,8 +202,7 @@ def test_withheld_pictures_are_never_asked_about(ann: Member) -> None:
 
 def test_wishes_are_kept(running: StudioApp, ann: Member) -> None:
     """Over the route that sets them, in the person's own time zone."""
-    for _ in range(4):
-        decided(ann, confidence=0.9)
+    warmed_up(ann)
     here = local_minute(running.studio.now(), "Asia/Tokyo")
     quiet = {"quiet_from": here, "quiet_until": (here + 60) % 1440, "timezone": "Asia/Tokyo"}
     assert ann.client.patch("/api/v1/me", json={"asking": quiet}).status_code == 200
@@ -378,8 +380,7 @@ class Device:
 
 
 def test_offline_asks_are_worked_out_again_charged_and_known_the_second_time(running: StudioApp, ann: Member) -> None:
-    for _ in range(4):
-        decided(ann, confidence=0.9)
+    warmed_up(ann)
     pictures = [painting.id for painting in paint(running.studio, ann.id, count=10, confidence=0.0)]
     lease = ann.client.post("/api/v1/asks/lease", json={"pictures": pictures}).json()
     device, at = Device(lease), running.studio.now() + 1
@@ -414,8 +415,7 @@ def test_offline_asks_are_worked_out_again_charged_and_known_the_second_time(run
 
 def test_a_device_that_lies_about_its_decisions_gains_nothing(running: StudioApp, ann: Member) -> None:
     """It may leave out, reorder and claim times; what is stored is the rule's, and never more than the budget."""
-    for _ in range(4):
-        decided(ann, confidence=0.9)
+    warmed_up(ann)
     pictures = [painting.id for painting in paint(running.studio, ann.id, count=8, confidence=0.0)]
     lease = ann.client.post("/api/v1/asks/lease", json={"pictures": pictures}).json()["lease"]
     claims = [{"id": new_id(), "picture": id, "at": "2001-01-01T00:00:00Z"} for id in pictures]
