@@ -15,7 +15,7 @@ from redraft.store.answer_records import Answer, Outcome, Refusal, check_answer
 from redraft.store.person_locks import hold_people
 from redraft.store.points import Amount, Earned, enter_awards
 from redraft.store.schema_feedback import AnswerRow, AskDecisionRow, StandingAnswerRow
-from redraft.store.upsert import among, insert, insert_rows
+from redraft.store.upsert import among, insert, insert_numbered, insert_rows
 
 Key = tuple[str, str, str]
 """Subject, user and form: of the answers that share it, one counts."""
@@ -114,13 +114,9 @@ def _keep(connection: sa.Connection, answers: Sequence[Answer], *, found: _Found
     if not answers:
         return set()
     rows = [_values(answer) for answer in answers]
-    insert_rows(connection, insert(connection, AnswerRow).on_conflict_do_nothing(), rows)
-    # Asked for afterwards, because a RETURNING would make SQLite's driver send the rows in a slower way. Of one person
-    # no other process takes in an answer now, so a row with the person and the id is the one from here.
-    columns = sa.select(AnswerRow.id, AnswerRow.user, AnswerRow.number)
-    found_rows = connection.execute(columns.where(among(connection, AnswerRow.id, (row["id"] for row in rows))))
-    owners = {answer.id: answer.user for answer in answers}
-    numbers = {row.id: row.number for row in found_rows if row.user == owners[row.id]}
+    # The people are held: what has the person and the id of one of these answers is from here.
+    statement = insert(connection, AnswerRow).on_conflict_do_nothing()
+    numbers = insert_numbered(connection, statement, rows, owner="user")
     stored = [answer for answer in answers if answer.id in numbers]
     _stand(connection, stored, numbers=numbers, repeated=found.repeated)
     answered = {answer.ask for answer in stored if answer.ask is not None}

@@ -34,14 +34,38 @@ def insert_rows(connection: sa.Connection, statement: postgresql.Insert, rows: S
     """
     if connection.dialect.name == "sqlite":
         connection.execute(statement, rows)
-        return
+    else:
+        connection.execute(_of_document(connection, statement, rows))
+
+
+def insert_numbered(
+    connection: sa.Connection, statement: postgresql.Insert, rows: Sequence[Mapping[str, Any]], *, owner: str
+) -> dict[str, int]:
+    """`insert_rows` into a table with the columns "id" and "number": the number of each row that was inserted, by id.
+
+    Nobody else may insert rows meanwhile that have an id and the `owner` column of a row given here.
+    """
+    table = statement.table
+    if connection.dialect.name != "sqlite":
+        returning = _of_document(connection, statement, rows).returning(table.c.id, table.c.number)
+        return {row.id: row.number for row in connection.execute(returning)}
+    # Asked for afterwards, because a RETURNING would make SQLite's driver send the rows in a slower way.
+    connection.execute(statement, rows)
+    owners = {row["id"]: row[owner] for row in rows}
+    found = sa.select(table.c.id, table.c.number, table.c[owner]).where(among(connection, table.c.id, owners))
+    return {row.id: row.number for row in connection.execute(found) if row[2] == owners[row.id]}
+
+
+def _of_document(
+    connection: sa.Connection, statement: postgresql.Insert, rows: Sequence[Mapping[str, Any]]
+) -> postgresql.Insert:
     names = list(rows[0])
     types = {name: statement.table.c[name].type for name in names}
     # Without an ORDER BY nothing would say that growing row numbers are given in the order of the rows.
     placed = [{**row, _PLACE: place} for place, row in enumerate(rows)]
     given = rows_given(connection, {**types, _PLACE: sa.Integer()}, placed)
     query = sa.select(*(given.c[name] for name in names)).order_by(given.c[_PLACE])
-    connection.execute(statement.from_select(names, query))
+    return statement.from_select(names, query)
 
 
 def rows_given(
