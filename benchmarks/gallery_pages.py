@@ -11,7 +11,8 @@ import random
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ ORDERS = ("newest", "confidence", "semantics")
 
 def measure(*, amount: Amount) -> Section:
     """Measure pages at each size of `amount.feedback_rows`, the first as the one to compare with."""
-    found = {rows: _percentile_99(rows, pages=amount.gallery_pages) for rows in amount.feedback_rows}
+    with ExitStack() as stack:
+        spaces = {rows: stack.enter_context(_filled(rows)) for rows in amount.feedback_rows}
+        found = read_pages(spaces, amount.gallery_pages)
     least, most = min(amount.feedback_rows), max(amount.feedback_rows)
     figures = [Figure(name=f"page, p99, {rows:,} answers", value=1e3 * found[rows], unit="ms") for rows in found]
     figures.append(Figure(name="most / least", value=found[most] / found[least], unit="x", aim="flat"))
@@ -37,7 +40,8 @@ def measure(*, amount: Amount) -> Section:
     return Section(title="Gallery pages", figures=tuple(figures), note=note)
 
 
-def _percentile_99(rows: int, *, pages: int) -> float:
+@contextmanager
+def _filled(rows: int) -> Iterator[Workspace]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "workspace"
         Workspace.open(path).close()
@@ -45,21 +49,25 @@ def _percentile_99(rows: int, *, pages: int) -> float:
             fill(raw, rows)
         raw.close()
         with Workspace.open(path) as space:
-            return read_pages(space, pages)
+            yield space
 
 
-def read_pages(space: Workspace, pages: int) -> float:
-    """Seconds of the 99th percentile of `pages` random pages, after some that warm up."""
+def read_pages(spaces: Mapping[int, Workspace], pages: int) -> dict[int, float]:
+    """Seconds of the 99th percentile of `pages` random pages of each database, after some that warm up.
+
+    The databases take turns, so that what else the machine does falls on all of them alike.
+    """
     draws = random.Random(0)
-    seconds = []
+    seconds: dict[int, list[float]] = {rows: [] for rows in spaces}
     for number in range(pages + 20):
         order = ORDERS[number % len(ORDERS)]
         after = (draws.random() * (MINE if order == "newest" else 1.0), "")
-        began = time.perf_counter()
-        page = space.gallery.page("me", selection=Selection(order=order), after=after, limit=50)
-        seconds.append(time.perf_counter() - began)
-        assert all(len(exhibit.answers) == 1 for exhibit in page.exhibits)
-    return sorted(seconds[20:])[int(0.99 * pages)]
+        for rows, space in spaces.items():
+            began = time.perf_counter()
+            page = space.gallery.page("me", selection=Selection(order=order), after=after, limit=50)
+            seconds[rows].append(time.perf_counter() - began)
+            assert all(len(exhibit.answers) == 1 for exhibit in page.exhibits)
+    return {rows: sorted(values[20:])[int(0.99 * pages)] for rows, values in seconds.items()}
 
 
 def fill(raw: sqlite3.Connection, answers: int) -> None:

@@ -60,7 +60,7 @@ FULL = Amount(
     feedback_rows=(10_000, 5_000_000),
     gallery_pages=1_000,
     served_pictures=256,
-    served_rounds=3,
+    served_rounds=5,
 )
 QUICK = Amount(
     repeats=1,

@@ -7,11 +7,12 @@ transactions never wait for each other in a circle.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from redraft.store.schema_people import UserRow
-from redraft.store.upsert import among
 
 
 def hold_people(connection: sa.Connection, users: Iterable[str], *, cluster: str | None = None) -> dict[str, str]:
@@ -22,13 +23,27 @@ def hold_people(connection: sa.Connection, users: Iterable[str], *, cluster: str
     The pool is what counts together: the cluster of a person, or else the person alone. Whoever is missing in the
     answer has no account, or a disabled one.
     """
-    wanted, other = set(users), UserRow.__table__.alias()
-    own = sa.select(UserRow.id).where(among(connection, UserRow.id, wanted))
-    # Lookups by index; of one condition with OR PostgreSQL makes a scan of all people.
-    alike = sa.select(other.c.id).join(UserRow, UserRow.cluster == other.c.cluster)
-    alike = alike.where(among(connection, UserRow.id, wanted))
-    former = sa.select(UserRow.id).where(UserRow.cluster == cluster)
-    everyone = sa.union(own, alike) if cluster is None else sa.union(own, alike, former)
-    held = sa.select(UserRow.id, UserRow.cluster, UserRow.disabled).where(UserRow.id.in_(everyone)).order_by(UserRow.id)
-    rows = connection.execute(held.with_for_update(key_share=True)).all()
+    wanted = set(users)
+    statement = _held(on_sqlite=connection.dialect.name == "sqlite", with_former=cluster is not None)
+    former = {} if cluster is None else {"cluster": cluster}
+    rows = connection.execute(statement, {"users": sorted(wanted), **former}).all()
     return {row.id: row.cluster or row.id for row in rows if row.id in wanted and not row.disabled}
+
+
+@cache
+def _held(*, on_sqlite: bool, with_former: bool) -> sa.Select[str, str | None, bool]:
+    """The query for the people "users", those like them and those of "cluster". Made once: making it takes 0.7 ms."""
+    if on_sqlite:
+        wanted: sa.ColumnElement[bool] = UserRow.id.in_(sa.bindparam("users", expanding=True))
+    else:
+        wanted = UserRow.id == sa.any_(sa.bindparam("users", type_=postgresql.ARRAY(sa.Text)))
+    other = UserRow.__table__.alias()
+    # Lookups by index; of one condition with OR PostgreSQL makes a scan of all people.
+    parts = [
+        sa.select(UserRow.id).where(wanted),
+        sa.select(other.c.id).join(UserRow, UserRow.cluster == other.c.cluster).where(wanted),
+    ]
+    if with_former:
+        parts.append(sa.select(UserRow.id).where(UserRow.cluster == sa.bindparam("cluster", type_=sa.Text)))
+    held = sa.select(UserRow.id, UserRow.cluster, UserRow.disabled).where(UserRow.id.in_(sa.union(*parts)))
+    return held.order_by(UserRow.id).with_for_update(key_share=True)
