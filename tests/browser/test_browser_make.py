@@ -98,3 +98,20 @@ def test_a_server_that_is_full_says_so_in_words(page: Page) -> None:
     page.get_by_label("What should be in the picture?").fill("a star")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_have_text("your queue is full: wait for a picture")
+
+
+def test_who_comes_before_the_model_is_loaded_sees_what_is_waited_for(
+    new_context: NewContext, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    page = new_context(viewport=DESK).new_page()
+    broken = watch(page)
+    with start_studio(tmp_path_factory.mktemp("loading"), wait=False) as running:
+        page.goto(f"{running.url}/#/make")
+        expect(page.get_by_text("The model is loading; the first picture waits for it.")).to_be_visible()
+        page.get_by_label("What should be in the picture?").fill("a blue star")
+        page.keyboard.press("Enter")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("The model is loading; then your pictures are painted.")).to_be_visible()
+        expect(page.get_by_role("button", name="Do it again")).to_be_visible(timeout=60_000)
+        assert len(page.request.get(f"{running.url}/api/v1/jobs").json()["jobs"]) == 1
+    assert broken == []
