@@ -9,7 +9,7 @@ import pytest
 from redraft.core.errors import UsageError
 from redraft.loop.reproductions.catalogue import NAMES, reproduction
 from redraft.loop.reproductions.head_to_head import better
-from redraft.loop.reproductions.page import markdown
+from redraft.loop.reproductions.page import markdown, shown_in
 from redraft.loop.reproductions.plan import Arm, Claim, Reproduction, Row
 
 
@@ -65,6 +65,18 @@ def test_the_page_has_every_arm_done_and_names_the_others() -> None:
     assert "hold (stopped: diversity)" in page
     assert "| a beats b | a paper | agrees | oracle: a +10.0 (+8.0 to +12.0), b +0.0 (-2.0 to +2.0) points |" in page
     assert "Not run yet" not in page
+
+
+def test_another_page_shows_the_tables_between_its_marks_and_keeps_its_own_words() -> None:
+    begin, end = "<!-- redraft reproduce example: begin -->", "<!-- redraft reproduce example: end -->"
+    once = shown_in(f"before\n{begin}\nearlier\n{end}\nafter", plan(), {"a": row("a", gain=0.1, half=0.02)})
+    assert once.startswith(f"before\n{begin}\n\n| arm |")
+    assert once.endswith(f"\n\n{end}\nafter")
+    assert "+10.0, +8.0 to +12.0" in once
+    assert "earlier" not in once
+    assert shown_in(once, plan(), {"a": row("a", gain=0.1, half=0.02)}) == once
+    with pytest.raises(UsageError, match="has no lines '<!-- redraft reproduce example: begin -->' and"):
+        shown_in(f"before {end} {begin}", plan(), {})
 
 
 def test_a_plan_refuses_claims_about_arms_it_does_not_have() -> None:

@@ -192,7 +192,7 @@ class Reproducing:
 
     def write(self, command: str) -> dict[str, Row]:
         """Write page and figures from all rows that are there. Raises UsageError when there is none."""
-        from redraft.loop.reproductions.page import markdown
+        from redraft.loop.reproductions.page import markdown, shown_in
         from redraft.store.files import write_file
 
         rows, hardware = self._rows()
@@ -208,6 +208,10 @@ class Reproducing:
             charts=[name for name, figure in drawn.items() if figure is not None],
         )  # fmt: skip
         write_file(self.folder / f"{self.name}.md", page.encode())
+        other = self.folder / (self.plan.shown_in or "")
+        # With another preset or size the rows are no answer to what that page is about.
+        if self.name == self.plan.name and other.is_file():
+            write_file(other, shown_in(other.read_text(), self.plan, rows).encode())
         return rows
 
     def _rows(self) -> tuple[dict[str, Row], list[str]]:

@@ -24,4 +24,5 @@ REPRODUCTION = Reproduction(
     ),
     claims=(),
     metrics=(("oracle", "oracle accuracy, %"), ("clip-heldout", "unseen scorer"), ("diversity", "diversity, %")),
+    shown_in="../methods/README.md",
 )

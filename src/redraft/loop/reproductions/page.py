@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from redraft.core.errors import UsageError
 from redraft.loop.reproductions.effects import Effect, is_share
 from redraft.loop.reproductions.plan import Finding, Reproduction, Row, Section
 
+_BEGIN, _END = "<!-- redraft reproduce {name}: begin -->", "<!-- redraft reproduce {name}: end -->"
 FACTS: Mapping[str, str] = {
     "parameters": "{:,.0f}", "time_ratio": "{:.2f} x", "seconds_a_picture": "{:.3f} s", "network_calls": "{:.0f}",
     "backward_calls": "{:.0f}",
@@ -47,6 +49,21 @@ def markdown(
         findings = [claim.finding(rows) for claim in reproduction.claims]
         parts += [_claims(reproduction, findings), "## Where we disagree", _disagreements(reproduction, findings)]
     return "\n\n".join(parts) + "\n"
+
+
+def shown_in(text: str, reproduction: Reproduction, rows: Mapping[str, Row]) -> str:
+    """The page `text` with the reproduction's tables as they are now, between its two marks.
+
+    Raises UsageError where the page lacks the marks.
+    """
+    begin, end = (mark.format(name=reproduction.name) for mark in (_BEGIN, _END))
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise UsageError(
+            f"{reproduction.shown_in} has no lines '{begin}' and '{end}': add them where the tables belong"
+        )
+    return before + "\n\n".join([begin, *_tables(reproduction, rows), end]) + after
 
 
 def _tables(reproduction: Reproduction, rows: Mapping[str, Row]) -> list[str]:

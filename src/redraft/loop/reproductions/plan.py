@@ -182,7 +182,8 @@ class Reproduction:
 
     settings: values for all arms, below an arm's own, by name of the preset; the first is the default. sections:
     tables, none for a single one of all arms. prompts: files of prompts that arms may name, as functions that give
-    their texts. model: the base where the user names none; None: the default one.
+    their texts. model: the base where the user names none; None: the default one. shown_in: another page that shows the
+    tables too, as a path from the folder of the reproductions.
     """
 
     name: str
@@ -197,6 +198,7 @@ class Reproduction:
     charts: tuple[Chart, ...] = ()
     prompts: Mapping[str, Callable[[], tuple[str, ...]]] = field(default_factory=dict)
     model: str | None = None
+    shown_in: str | None = None
 
     def __post_init__(self) -> None:
         names: list[str] = []
