@@ -92,3 +92,27 @@ def test_the_doctor_in_words(tmp_path: Path) -> None:
     assert "BAD  torchvision: is installed but does not work" in answer.stdout
     assert "-> pip uninstall torchvision (Redraft does not need it)" in answer.stdout
     assert answer.stdout.endswith("something is wrong: see BAD above\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [({}, "2000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "0")],
+)
+def test_threads_of_torch_wait_briefly_for_each_other_unless_the_user_says_how(
+    given: dict[str, str], spins: str
+) -> None:
+    """What the OpenMP that torch brings says of itself, in a process that began as the command does."""
+    code = (
+        "import sys\nfrom redraft.cli.main import run\nsys.argv = ['redraft', '--version']\n"
+        "try:\n    run()\nexcept SystemExit:\n    import torch\n"
+    )
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    }
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120,
+        env={**environment, **given, "OMP_DISPLAY_ENV": "verbose"},
+    )  # fmt: skip
+    if "GOMP_SPINCOUNT" not in answer.stderr:
+        pytest.skip(f"this torch brings no OpenMP of GCC: {answer.stderr[:200]!r}")
+    assert f"GOMP_SPINCOUNT = '{spins}'" in answer.stderr
