@@ -219,16 +219,19 @@ def test_gold_items_are_listed_with_how_people_did_and_any_moderator_retires_the
     assert [row["active"] for row in listed()["gold"] if row["picture"] in made].count(False) == 1
 
 
-def test_rating_sessions_show_good_pictures_too_and_each_once(running: StudioApp, ann: Member) -> None:
-    confidences = [number / 8 for number in range(8)]
-    made = {paint(running.studio, ann.id, confidence=value)[0].id: value for value in confidences}
-    seen = []
-    while (review := ann.client.get("/api/v1/reviews/next").json()["review"]) is not None:
-        seen.append(review["picture"]["id"])
-        assert "confidence" not in review["picture"]
-        ann.client.post("/api/v1/answers", json=answer(seen[-1], token=review["token"]))
-    assert sorted(seen) == sorted(made)
-    assert ann.client.get("/api/v1/asks/budget").json()["asked_today"] == 0
+def test_rating_sessions_show_good_pictures_too_and_each_once(tmp_path: Path) -> None:
+    # A studio of its own: where there are gold items, some are shown in between.
+    with rating_studio(tmp_path) as running:
+        ann = member(running)
+        confidences = [number / 8 for number in range(8)]
+        made = {paint(running.studio, ann.id, confidence=value)[0].id: value for value in confidences}
+        seen = []
+        while (review := ann.client.get("/api/v1/reviews/next").json()["review"]) is not None:
+            seen.append(review["picture"]["id"])
+            assert "confidence" not in review["picture"]
+            ann.client.post("/api/v1/answers", json=answer(seen[-1], token=review["token"]))
+        assert sorted(seen) == sorted(made)
+        assert ann.client.get("/api/v1/asks/budget").json()["asked_today"] == 0
 
 
 def test_unsafe_pictures_of_consenting_people_go_to_reviewers_as_they_are(tmp_path: Path) -> None:
