@@ -14,7 +14,7 @@ from processes import PATIENCE, finish, marks, start
 
 from redraft.cli.measuring import main, measured
 from redraft.cli.reproducing import Ended, Reproducing
-from redraft.core.errors import RedraftError
+from redraft.core.errors import RedraftError, UsageError
 from redraft.loop.reproductions.catalogue import reproduction
 from redraft.store.workspace import Workspace
 
@@ -108,6 +108,24 @@ def test_other_values_are_another_row_and_half_a_row_is_completed(
     reproducing("dpo", tmp_path, {**values, "seed": 1}, launch).run(("pairs-16",))
     assert launch.modules == ["redraft.cli.main", "redraft.cli.measuring"]
     assert json.loads(path.read_text())["summary"]["checkpoint"] != whole["summary"]["checkpoint"]
+
+
+def test_a_row_holds_in_another_folder_tells_of_no_disk_and_needs_no_weights(
+    call: Call, values: dict[str, Any], tmp_path: Path
+) -> None:
+    launch, here, there = Here(call), tmp_path / "here", tmp_path / "there"
+    reproducing("dpo", here, values, launch).run(("pairs-16",))
+    row = here / "dpo" / "pairs-16.json"
+    assert str(here) not in row.read_text()
+    (there / "dpo").mkdir(parents=True)
+    (there / "dpo" / row.name).write_bytes(row.read_bytes())
+    launch.modules.clear()
+    reproducing("dpo", there, values, launch).run(("pairs-16",))
+    assert launch.modules == []
+    incomplete = {**json.loads(row.read_text()), "asked": {}}
+    (there / "dpo" / row.name).write_text(json.dumps(incomplete))
+    with pytest.raises(UsageError, match="run that arm again first: --arms pairs-16 --again"):
+        reproducing("dpo", there, values, launch).run(("pairs-16",))
 
 
 def test_a_reproduction_that_was_killed_begins_the_arm_anew(model: Path, tmp_path: Path) -> None:

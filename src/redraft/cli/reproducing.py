@@ -114,13 +114,14 @@ class Reproducing:
         row = {} if self.again else _read(self.row_path(arm.name))
         if isinstance(arm, Arm):
             config = self.config(arm)
-            if row.get("config") != config:
+            if row.get("config") != self._portable(config):
                 self.say(f"arm {arm.name}: training ...")
                 row = self._trained(arm, config)
                 _write(self.row_path(arm.name), row)
         if self.plan.measures is not None:
             asked = self._measurement(arm, row)
-            if row.get("asked") != asked:
+            if row.get("asked") != self._portable(asked):
+                self._require_weights(arm)
                 self.say(f"arm {arm.name}: measuring ...")
                 _write(self.row_path(arm.name), {**row, "arm": arm.name, **self._measured(arm, asked)})
 
@@ -135,15 +136,23 @@ class Reproducing:
         # Rows are for the repository, where the report is not; they must not tell of somebody's disk either.
         summary = {name: value for name, value in ended.answer.items() if name != "report"}
         return {
-            "arm": arm.name, "config": config, "seconds": ended.seconds, "peak_memory": ended.peak_memory,
-            "hardware": _hardware(), "summary": summary,
+            "arm": arm.name, "config": self._portable(config), "seconds": ended.seconds,
+            "peak_memory": ended.peak_memory, "hardware": _hardware(), "summary": summary,
         }  # fmt: skip
 
     def _measured(self, arm: Arm | Variation, asked: dict[str, Any]) -> dict[str, Any]:
         given = (self.work / arm.name).with_suffix(".measure.json")
         _write(given, asked)
         ended = self.launch(["redraft.cli.measuring", str(given), str(self.work / "pictures")])
-        return {"asked": asked, "measured": ended.answer, "hardware": _hardware()}
+        return {"asked": self._portable(asked), "measured": ended.answer, "hardware": _hardware()}
+
+    def _portable(self, value: Any) -> Any:
+        """The same with paths as they are below the folder: a row holds wherever the folder lies."""
+        if isinstance(value, dict):
+            return {name: self._portable(part) for name, part in value.items()}
+        if isinstance(value, list):
+            return [self._portable(part) for part in value]
+        return value.removeprefix(f"{self.folder}{os.sep}") if isinstance(value, str) else value
 
     def _measurement(self, arm: Arm | Variation, row: Mapping[str, Any]) -> dict[str, Any]:
         """What is to be measured of an arm: a MeasureConfig as JSON."""
@@ -169,26 +178,31 @@ class Reproducing:
 
         if isinstance(arm, Arm):
             return {"parts": [self._part(arm.name, row, scale=1.0)]}
-        parts = [
-            self._part(name, _read(self.row_path(name)), scale=scale, wanted_by=arm.name)
-            for name, scale in arm.scales.items()
-        ]
+        parts = [self._part(name, _read(self.row_path(name)), scale=scale) for name, scale in arm.scales.items()]
         return {
             "parts": parts, "share": arm.share, "side": arm.side, "guidance_scale": arm.guidance_scale,
             "enhance": arm.enhance, "options": dict(arm.options),
         }  # fmt: skip
 
-    def _part(self, name: str, row: Mapping[str, Any], *, scale: float, wanted_by: str = "") -> dict[str, Any]:
-        workspace = self.work / name
-        if "summary" not in row or not (workspace / "redraft.db").is_file():
-            raise UsageError(
-                f"arm {wanted_by or name!r} paints with the weights of arm {name!r}, which are not in {workspace}: run "
-                f"that arm {'again (--again) ' if 'summary' in row else ''}first, or both: --arms {name},{wanted_by}"
-            )
+    def _part(self, name: str, row: Mapping[str, Any], *, scale: float) -> dict[str, Any]:
+        summary = row.get("summary", {})
         return {
-            "workspace": str(workspace), "run": row["summary"]["run"], "checkpoint": row["summary"]["checkpoint"],
+            "workspace": str(self.work / name), "run": summary.get("run"), "checkpoint": summary.get("checkpoint"),
             "scale": scale,
         }  # fmt: skip
+
+    def _require_weights(self, arm: Arm | Variation) -> None:
+        from redraft.loop.reproductions.plan import Arm
+
+        for name in (arm.name,) if isinstance(arm, Arm) else arm.scales:
+            row, workspace = _read(self.row_path(name)), self.work / name
+            if "summary" not in row or not (workspace / "redraft.db").is_file():
+                wanted = ",".join(dict.fromkeys((name, arm.name)))
+                raise UsageError(
+                    f"arm {arm.name!r} paints with the weights of arm {name!r}, which are not in {workspace}: run "
+                    f"that arm {'again ' if 'summary' in row else ''}first: --arms {wanted}"
+                    f"{' --again' if 'summary' in row else ''}"
+                )
 
     def write(self, command: str) -> dict[str, Row]:
         """Write page and figures from all rows that are there. Raises UsageError when there is none."""
