@@ -80,8 +80,9 @@ def share_cores(environment: MutableMapping[str, str]) -> None:
     """Let the threads of torch wait for each other briefly before they sleep, unless the user chose how they wait.
 
     By default they keep their core for milliseconds at the end of every operator. Where other work wants the cores,
-    such as the worker that trains beside a studio, a picture of two models then took 27 s, and 2 s with this; with the
-    cores to itself it paints as fast. Read by the OpenMP of GCC when torch is imported; no other heeds it.
+    such as the worker that trains beside a studio, that made pictures of two models take 27 s from the moment on when
+    the second was loaded, and 2 s with this; with the cores to itself it paints as fast. Read by the OpenMP of GCC when
+    torch is imported; no other heeds it.
     """
     if "OMP_WAIT_POLICY" not in environment:
         environment.setdefault("GOMP_SPINCOUNT", "2000")
