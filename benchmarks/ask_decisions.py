@@ -1,7 +1,7 @@
 """What a decision to ask costs: the rule alone, and the whole with everything read, stored and on the disk.
 
-A stored decision ends with a commit that waits for the disk, which no program can hurry; a commit of one row is
-measured beside it.
+A stored decision is some queries and a commit that waits for the disk, which no program can hurry; a commit of one row
+is measured beside it, and pictures of one request, which share both.
 """
 
 from __future__ import annotations
