@@ -59,7 +59,7 @@ FULL = Amount(
     kills=50,
     feedback_rows=(10_000, 5_000_000),
     gallery_pages=1_000,
-    served_pictures=256,
+    served_pictures=512,
     served_rounds=5,
 )
 QUICK = Amount(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import resource
 import subprocess
 import sys
@@ -116,3 +117,42 @@ def test_threads_of_torch_wait_briefly_for_each_other_unless_the_user_says_how(
     if "GOMP_SPINCOUNT" not in answer.stderr:
         pytest.skip(f"this torch brings no OpenMP of GCC: {answer.stderr[:200]!r}")
     assert f"GOMP_SPINCOUNT = '{spins}'" in answer.stderr
+
+
+FAULTS = """
+import resource, sys
+from redraft.cli.main import run
+sys.argv = ["redraft", "--version"]
+try:
+    run()
+except SystemExit:
+    pass
+import subprocess
+work = '''
+import resource, torch
+def step():
+    kept = [torch.ones(1_000_000) for _ in range(100)]
+for _ in range(3):
+    step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before, flush=True)
+'''
+exec(work)
+subprocess.run([sys.executable, "-c", work], check=True)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only the allocator of glibc is told to keep memory")
+@pytest.mark.parametrize(("given", "keeps"), [({}, True), ({"MALLOC_TRIM_THRESHOLD_": "131072"}, False)])
+def test_freed_memory_is_kept_for_the_next_step_unless_the_user_says_how(given: dict[str, str], keeps: bool) -> None:
+    """400 MB taken again and again: no new pages where they were kept, in this process and in one that it starts."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    answer = subprocess.run(
+        [sys.executable, "-c", FAULTS], capture_output=True, text=True, timeout=120, env={**environment, **given}
+    )
+    assert answer.returncode == 0, answer.stderr
+    pages = [int(line) for line in answer.stdout.split()[-2:]]
+    huge = 5 * 400_000_000 // (2 << 20)  # five steps in pages of 2 MB, where the system gives such
+    assert all(count < huge / 10 for count in pages) if keeps else all(count > huge / 2 for count in pages), pages

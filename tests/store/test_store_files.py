@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from redraft.core.errors import StorageError
-from redraft.store.files import write_file
+from redraft.store.files import write_file, write_files
 
 OLD, NEW = b"old" * 1000, b"new" * 2000
 
@@ -78,6 +78,69 @@ def test_read_only_disk(small_disk: Path) -> None:
         StorageError, match=r"file cannot be written or read \(Read-only file system\).*mend its rights"
     ):
         write_file(small_disk / "file", OLD)
+
+
+def write_two_and_die_at_the_second(point: str, folder: Path) -> None:
+    first = getattr(os, point)
+
+    def once(*arguments: object) -> None:
+        setattr(os, point, die)
+        first(*arguments)
+
+    setattr(os, point, once)
+    write_files({folder / "a": NEW, folder / "b": NEW})
+
+
+@pytest.mark.parametrize(("point", "first"), [("fsync", OLD), ("replace", NEW)])
+def test_killed_between_two_files_each_is_whole(
+    tmp_path: Path, start: Callable[..., BaseProcess], point: str, first: bytes
+) -> None:
+    write_files({tmp_path / "a": OLD, tmp_path / "b": OLD})
+    process = start(write_two_and_die_at_the_second, point, tmp_path)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert (tmp_path / "a").read_bytes() == first
+    assert (tmp_path / "b").read_bytes() == OLD
+
+
+def test_several_files_are_synced_each_before_its_rename_and_each_folder_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is done is recorded on its way to the system, which does it."""
+    files = {tmp_path / folder / name: NEW for folder in ("x", "y") for name in ("a", "b")}
+    write_files(dict.fromkeys(files, OLD))
+    done: list[tuple[str, str]] = []
+    fsync, replace = os.fsync, os.replace
+
+    def recorded_fsync(descriptor: int) -> None:
+        done.append(("fsync", Path(os.readlink(f"/proc/self/fd/{descriptor}")).name))
+        fsync(descriptor)
+
+    def recorded_replace(source: Path, target: Path) -> None:
+        done.append(("replace", f"{source.name} {target.name}"))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", recorded_fsync)
+    monkeypatch.setattr(os, "replace", recorded_replace)
+    write_files(files)
+    assert all(path.read_bytes() == NEW for path in files)
+    synced = [name for what, name in done if what == "fsync"]
+    renamed = [name.split()[0] for what, name in done if what == "replace"]
+    assert len(renamed) == 4
+    assert sorted(synced) == sorted([*renamed, "x", "y"])
+    assert all(
+        done.index(("fsync", name.split()[0])) < done.index(("replace", name))
+        for what, name in done
+        if what == "replace"
+    )
+    assert synced[-2:] == ["x", "y"], "folders last: their renames are what must last"
+
+
+def test_a_full_disk_under_several_files_leaves_all_of_them_as_they_were(small_disk: Path) -> None:
+    write_files({small_disk / "a": OLD, small_disk / "b": OLD})
+    with pytest.raises(StorageError, match=r"b needs 8,388,608 bytes, but the disk or its quota is full"):
+        write_files({small_disk / "a": NEW, small_disk / "b": bytes(8 << 20)})
+    assert {entry.name: entry.read_bytes() for entry in small_disk.iterdir()} == {"a": OLD, "b": OLD}
 
 
 def write_over_the_limit(path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import MutableMapping
 
 import typer
 
@@ -28,6 +27,7 @@ from redraft.cli import (
     users,
     worker,
 )
+from redraft.cli.runtime import keep_memory, share_cores
 from redraft.core.errors import RedraftError
 
 app = typer.Typer(
@@ -76,21 +76,10 @@ def main(
     del version, debug
 
 
-def share_cores(environment: MutableMapping[str, str]) -> None:
-    """Let the threads of torch wait for each other briefly before they sleep, unless the user chose how they wait.
-
-    By default they keep their core for milliseconds at the end of every operator. Where other work wants the cores,
-    such as the worker that trains beside a studio, that made pictures of two models take 27 s from the moment on when
-    the second was loaded, and 2 s with this; with the cores to itself it paints as fast. Read by the OpenMP of GCC when
-    torch is imported; no other heeds it.
-    """
-    if "OMP_WAIT_POLICY" not in environment:
-        environment.setdefault("GOMP_SPINCOUNT", "2000")
-
-
 def run() -> None:
     """Entry point. Exit codes: 0 done, 1 failed, 2 wrong usage. Ctrl-C: 130; what was done so far can be resumed."""
     share_cores(os.environ)
+    keep_memory(os.environ)
     debug = "--debug" in sys.argv
     try:
         app()

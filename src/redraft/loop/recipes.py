@@ -32,7 +32,7 @@ _GRADIENT: Mapping[str, Any] = {
     "rounds": 1,
     "reward": {"clip": 1.0},
     "collect": {"prompts": 384},
-    "fit": {"steps": 100, "batch_size": 32, "learning_rate": 8e-4, "ema_decay": 0.95, "warmup": 5, "save_every": 20},
+    "fit": {"steps": 90, "batch_size": 32, "learning_rate": 8e-4, "ema_decay": 0.95, "warmup": 5, "save_every": 20},
     "probes": {"every": 20},
 }
 _LAST_STEPS: Mapping[str, Any] = {
@@ -40,6 +40,10 @@ _LAST_STEPS: Mapping[str, Any] = {
     "fit": {**_GRADIENT["fit"], "steps": 40, "batch_size": 16, "learning_rate": 1e-3, "ema_decay": 0.9, "warmup": 0},
 }
 _ALL_STEPS: Mapping[str, Any] = {
+    **_GRADIENT,
+    "fit": {**_GRADIENT["fit"], "steps": 36, "batch_size": 16, "learning_rate": 5e-4, "ema_decay": 0.9},
+}
+_CUT_STEPS: Mapping[str, Any] = {
     **_GRADIENT,
     "fit": {**_GRADIENT["fit"], "steps": 80, "batch_size": 16, "learning_rate": 4e-4, "ema_decay": 0.9},
 }
@@ -124,7 +128,7 @@ _OF_METHOD: Mapping[str, Mapping[str, Any]] = {
     "draft-full": _ALL_STEPS,
     "draft-lv": _LOW_VARIANCE,
     "refl": _LOW_VARIANCE,
-    "alignprop": _ALL_STEPS,
+    "alignprop": _CUT_STEPS,
     "ddpo": _POLICY,
     "grpo": _POLICY,
     "dpo": _PREFERENCES,

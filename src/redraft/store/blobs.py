@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from redraft.core.errors import DamagedError
-from redraft.store.files import translate_os_errors, write_file
+from redraft.store.files import translate_os_errors, write_file, write_files
 
 BLOBS = "blobs"
 """What is excluded while rows of blobs are entered (shared), and while blobs without a row are removed."""
@@ -23,13 +24,23 @@ class Blobs:
         return self.folder / id[:2] / f"{id}{suffix}"
 
     def write(self, id: str, suffix: str, data: bytes) -> None:
-        """Keep `data`, durably. A sound copy that is already there is only marked as new; a damaged one is replaced."""
-        path = self.path(id, suffix)
-        with translate_os_errors(path, needed=len(data)):
-            if path.is_file() and path.read_bytes() == data:
-                os.utime(path)
-                return
-        write_file(path, data)
+        """Keep `data`, durably. A sound copy that is already there is only marked as new; a damaged one is replaced.
+
+        Raises StorageError.
+        """
+        self.write_all([(id, suffix, data)])
+
+    def write_all(self, blobs: Iterable[tuple[str, str, bytes]]) -> None:
+        """The same for several, each with its id and suffix."""
+        files = {}
+        for id, suffix, data in blobs:
+            path = self.path(id, suffix)
+            with translate_os_errors(path, needed=len(data)):
+                if path.is_file() and path.read_bytes() == data:
+                    os.utime(path)
+                else:
+                    files[path] = data
+        write_files(files)
 
     def ensure(self, id: str, suffix: str, data: bytes) -> None:
         """Write `data` again if the file that was just written is gone."""

@@ -12,7 +12,7 @@ import itertools
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from redraft.core.errors import StorageError
@@ -28,23 +28,42 @@ def write_file(path: Path, data: bytes) -> None:
 
     Raises StorageError when the disk is full, read-only or gone; then `path` is as it was before.
     """
-    with translate_os_errors(path, needed=len(data)):
-        _make_folder(path.parent)
-        # Process and counter make the name unique on this machine, the host name on a folder shared by machines.
-        temporary = path.with_name(
-            f".{path.name}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}{PARTIAL_SUFFIX}"
-        )
-        try:
-            with open(temporary, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
+    write_files({path: data})
+
+
+def write_files(files: Mapping[Path, bytes]) -> None:
+    """The same for several: all are on the disk when this returns, and each folder was synced once.
+
+    Raises StorageError about the first that cannot be written; then all are as they were before, or, should the disk
+    fail later than that, some are new.
+    """
+    # Not in threads: these wake up after each sync, and on a machine with few cores take them from who paints there.
+    temporary = {path: _temporary(path) for path in files}
+    try:
+        for path, data in files.items():
+            with translate_os_errors(path, needed=len(data)):
+                _make_folder(path.parent)
+                temporary[path].write_bytes(data)
+        # Synced when all are written: the disk is at work on all of them by then.
+        for path, data in files.items():
+            with translate_os_errors(path, needed=len(data)):
+                _sync(temporary[path], os.O_RDONLY)
+        for path in files:
+            with translate_os_errors(path, needed=0):
+                os.replace(temporary[path], path)
+    except BaseException:
+        for path in temporary.values():
             with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
+                path.unlink(missing_ok=True)
+        raise
+    for folder in dict.fromkeys(path.parent for path in files):
+        with translate_os_errors(folder, needed=0):
+            sync_folder(folder)
+
+
+def _temporary(path: Path) -> Path:
+    # Process and counter make the name unique on this machine, the host name on a folder shared by machines.
+    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}{PARTIAL_SUFFIX}")
 
 
 def make_folder(path: Path) -> None:
@@ -79,7 +98,11 @@ def _make_folder(path: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make what was renamed into `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import sqlalchemy as sa
 
@@ -17,7 +16,6 @@ from redraft.store.schema import PictureRow
 SUFFIXES = {"image/png": ".png", "image/webp": ".webp"}
 
 _WAY_OUT = "put back a copy of the file, or make the picture again from its prompt and seed"
-_WRITERS = 8
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 
 
@@ -36,19 +34,10 @@ class Pictures:
         return self.put_all([data], at=at)[0]
 
     def put_all(self, pictures: Sequence[bytes], *, at: float) -> list[str]:
-        """The same for several, their files written side by side and their rows in one transaction."""
+        """The same for several, their files written together and their rows in one transaction."""
         found = {hashlib.sha256(data).hexdigest(): data for data in pictures}
         types = {id: _media_type(data) for id, data in found.items()}
-
-        def write(id: str) -> None:
-            self._blobs.write(id, SUFFIXES[types[id]], found[id])
-
-        if len(found) == 1:
-            write(next(iter(found)))
-        else:
-            # Each write waits for the disk; disks take several at once.
-            with ThreadPoolExecutor(_WRITERS) as pool:
-                list(pool.map(write, found))
+        self._blobs.write_all((id, SUFFIXES[types[id]], data) for id, data in found.items())
         with self._database.writing() as connection:
             exclude_others(connection, BLOBS, shared=True)
             there = set(connection.scalars(sa.select(PictureRow.id).where(PictureRow.id.in_(found))))
