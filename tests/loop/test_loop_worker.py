@@ -37,10 +37,13 @@ ORDER = {"method": "nft", "reward": {"clip": 1.0}}
 
 
 class SmallTrainer:
-    """Orders become the small configuration. `seen` is called with the observer before the cycle begins."""
+    """Orders become the small configuration. `before` is called at a training step, which then goes on; with
+    `until_stopped` only once the heartbeat has noticed that it must not."""
 
-    def __init__(self, model: Path, *, before: Callable[[], None] = lambda: None, at_step: int = 0) -> None:
-        self.model, self.before, self.at_step = model, before, at_step
+    def __init__(
+        self, model: Path, *, before: Callable[[], None] = lambda: None, at_step: int = 0, until_stopped: bool = False
+    ) -> None:
+        self.model, self.before, self.at_step, self.until_stopped = model, before, at_step, until_stopped
         self.worked = 0
 
     def resolve(self, kind: str, order: TrainingOrder) -> RunConfig:
@@ -61,6 +64,8 @@ class SmallTrainer:
             def training(self, step: int, total: int, loss: float) -> None:
                 if step == trainer.at_step:
                     trainer.before()
+                    if trainer.until_stopped:
+                        wait_for(lambda: is_stopped(observer))
                 observer.training(step, total, loss)
 
         with finish_run(workspace, run.name, clock=lambda: next(ticks)) as finished:
@@ -71,6 +76,14 @@ class SmallTrainer:
             summary = {"verdict": outcome.verdict.decision, "checkpoint": outcome.checkpoint.id, "metrics": {"x": 1}}
             finished(json.dumps(summary))
         return summary
+
+
+def is_stopped(observer: Recorded) -> bool:
+    try:
+        observer.check()
+    except Interruption:
+        return True
+    return False
 
 
 @pytest.fixture
@@ -97,7 +110,10 @@ def test_an_order_is_carried_out_and_followed(model: Path, space: Workspace) -> 
     seen: list[Mapping[str, Any]] = []
 
     def look() -> None:
-        time.sleep(0.1)  # several heartbeats
+        def words() -> str:
+            return str(space.jobs.get(job.id, owner="ann").progress.get("words", ""))
+
+        wait_for(lambda: words().startswith("step 2 of 4"))  # a heartbeat tells
         seen.append(space.jobs.get(job.id, owner="ann").progress)
 
     done = worker(space, SmallTrainer(model, before=look, at_step=3)).work(TRAININGS)
@@ -130,9 +146,8 @@ def test_cancelled_between_two_steps_it_stops_and_can_be_resumed_by_hand(model: 
     def cancel() -> None:
         space.jobs.cancel(job.id, owner="ann", at=2.0)
         wait_for(lambda: space.jobs.get(job.id, owner=None).progress != {})
-        time.sleep(0.2)
 
-    trainer = SmallTrainer(model, before=cancel, at_step=3)
+    trainer = SmallTrainer(model, before=cancel, at_step=3, until_stopped=True)
     done = worker(space, trainer).work(TRAININGS)
     assert done is not None
     assert (done.state, done.result) == ("cancelled", {})
@@ -171,9 +186,8 @@ def test_a_job_that_was_taken_over_is_left_alone(model: Path, space: Workspace) 
         found = space.jobs.claim(TRAININGS, worker="another", at=time.time() + 1000, stale_after=60.0)
         assert found is not None
         taken.append(found)
-        time.sleep(0.2)
 
-    done = worker(space, SmallTrainer(model, before=take, at_step=3)).work(TRAININGS)
+    done = worker(space, SmallTrainer(model, before=take, at_step=3, until_stopped=True)).work(TRAININGS)
     assert done is not None
     assert (done.state, done.worker, done.lease) == ("running", "another", 2)
     # The other worker works on the run: its status is not touched.
@@ -186,9 +200,8 @@ def test_who_is_erased_orders_nothing_any_more(model: Path, space: Workspace) ->
 
     def erase() -> None:
         space.erasure.person("ann", receipt="r", at=2.0)
-        time.sleep(0.2)
 
-    done = worker(space, SmallTrainer(model, before=erase, at_step=3)).work(TRAININGS)
+    done = worker(space, SmallTrainer(model, before=erase, at_step=3, until_stopped=True)).work(TRAININGS)
     assert done is not None
     assert done.id == job.id
     assert space.jobs.list(None) == ()

@@ -48,10 +48,7 @@ class PluginFactory:
     def backbone(self, name: str) -> TrainableBackbone:
         """The backbone of a built-in name, pipeline folder or hub id."""
         from redraft.models.load import open_backbone
-        from redraft.models.memory import keep_freed_memory
 
-        if self.device == "cpu":
-            keep_freed_memory()
         return open_backbone(name, device=self.device, dtype=self.dtype)
 
     def scorer(self, name: str) -> Scorer:

@@ -27,7 +27,7 @@ class Recorded:
     """Tells `inner` everything. `check` is called before and may raise: what it raises ends the cycle there."""
 
     def __init__(self, inner: Observer, *, workspace: Workspace, run: str, check: Callable[[], None]) -> None:
-        self._inner, self._check = inner, check
+        self._inner, self.check = inner, check
         self._workspace, self._run = workspace, run
         self._path = workspace.stage_files.path(run, CURVES)
         self._file: IO[str] | None = None
@@ -35,25 +35,25 @@ class Recorded:
 
     def stage(self, name: str, detail: str) -> None:
         """A stage begins; a training is that of the first round that has not finished."""
-        self._check()
+        self.check()
         if name == "train":
             self._round = finished_rounds(self._workspace, self._run)
         self._inner.stage(name, detail)
 
     def progress(self, done: int, total: int) -> None:
         """The stage in progress has done so much."""
-        self._check()
+        self.check()
         self._inner.progress(done, total)
 
     def training(self, step: int, total: int, loss: float) -> None:
         """A training step is done: one point of the loss, by steps of all rounds."""
-        self._check()
+        self.check()
         self._keep("loss", self._round * total + step, loss)
         self._inner.training(step, total, loss)
 
     def probe(self, probe: Probe) -> None:
         """A probe was taken: one point of each curve that it measured."""
-        self._check()
+        self.check()
         for array, name in _PROBED.items():
             values = getattr(probe, array)
             if values is not None:
