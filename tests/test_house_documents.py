@@ -87,6 +87,15 @@ def test_a_preset_stands_on_the_page_of_its_method(preset: str) -> None:
         assert f"`{option} = {as_toml(value)}`" in rows[0]
 
 
+@pytest.mark.parametrize("row", sorted((ROOT / "docs/reproductions/methods").glob("*.json")), ids=lambda row: row.stem)
+def test_the_page_of_a_method_gives_the_gain_that_its_row_holds(row: Path) -> None:
+    summary = json.loads(row.read_text(encoding="utf-8"))["summary"]
+    oracle = {name: 100 * value for name, value in summary["metrics"]["oracle"].items() if isinstance(value, float)}
+    gain = "{incumbent:.1f} to {candidate:.1f} %, {difference:+.1f} ({low:+.1f} to {high:+.1f})".format(**oracle)
+    method, _ = PRESETS.get(row.stem, (row.stem, {}))
+    assert gain in " ".join(page(f"methods/{method}.md").split())
+
+
 @pytest.mark.parametrize("name", plugins.names("scorer"))
 def test_a_scorer_is_described(name: str) -> None:
     assert re.search(rf"^## .*`{re.escape(name)}`", page("rewards.md"), flags=re.MULTILINE)

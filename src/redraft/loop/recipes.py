@@ -45,7 +45,7 @@ _ALL_STEPS: Mapping[str, Any] = {
 }
 _CUT_STEPS: Mapping[str, Any] = {
     **_GRADIENT,
-    "fit": {**_GRADIENT["fit"], "steps": 80, "batch_size": 16, "learning_rate": 4e-4, "ema_decay": 0.9},
+    "fit": {**_GRADIENT["fit"], "steps": 46, "batch_size": 16, "learning_rate": 6e-4, "ema_decay": 0.9},
 }
 _LOW_VARIANCE: Mapping[str, Any] = {
     **_GRADIENT,
@@ -54,7 +54,7 @@ _LOW_VARIANCE: Mapping[str, Any] = {
 # Sixteen pictures of a prompt give it a mean of its own. Many updates a collection need a wider clip than the published
 # 1e-4, which belongs to two; the end of the run comes before a pull to the reference would matter.
 _POLICY: Mapping[str, Any] = {
-    "rounds": 6,
+    "rounds": 5,
     "collect": {"prompts": 32, "pictures_per_prompt": 16},
     "fit": {"steps": 64, "batch_size": 32, "learning_rate": 1e-3, "ema_decay": 0.9, "save_every": 64},
     "probes": {"every": 128},
@@ -73,7 +73,7 @@ _PREFERENCES: Mapping[str, Any] = {
 # mean over elements is ever cut, and 64 updates at 1e-3 broke the model.
 _STEPWISE: Mapping[str, Any] = {
     **_POLICY,
-    "rounds": 5,
+    "rounds": 3,
     "collect": {"prompts": 64, "pictures_per_prompt": 8},
     "fit": {**_POLICY["fit"], "batch_size": 16, "learning_rate": 4e-4},
     "methods": {"d3po": {"smallest_noise": 0.05, "ratio_clip": 1e-3}},
