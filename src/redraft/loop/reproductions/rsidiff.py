@@ -27,7 +27,7 @@ WORLD: Mapping[str, Any] = {
     "rounds": ROUNDS,
     "sampling": {"guidance_scale": 2.0},
     "collect": {"prompts": 256, "pictures_per_prompt": 6, "guidance_scale": 2.0},
-    "fit": {"steps": STEPS, "save_every": STEPS, "learning_rate": 5e-4},
+    "fit": {"steps": STEPS, "save_every": STEPS, "learning_rate": 2.5e-4},
     "methods": {"rsi": {"heads": SCORES, "keep_share": 1 / 6}},
     "probes": {"every": 0},
     "tripwires": NO_TRIPWIRES,
