@@ -132,6 +132,10 @@ CLAIMS = (
         source=SOURCE, text="Random self-training ends below the base.",
         arms=("none",), judge=rises("none", metric="oracle", lower=True),
     ),
+    Claim(
+        source=SOURCE, text="The three strategies together end above random self-training.",
+        arms=("full", "none"), judge=gains_more("full", "none", metric="oracle"),
+    ),
     *(
         Claim(
             source=SOURCE, text=f"{what} costs something when it is left out.",
