@@ -24,7 +24,8 @@ WORLD: Mapping[str, Any] = {
 }
 # Turning a picture by 90 degrees is about where things are, which the last step no longer decides.
 _LAYOUT: Mapping[str, Any] = {
-    "fit": {"learning_rate": 2e-3}, "methods": {"draft": {"last": "all", "checkpointing": True}},
+    "fit": {"steps": 40, "save_every": 40, "learning_rate": 2e-3},
+    "methods": {"draft": {"last": "all", "checkpointing": True}},
 }  # fmt: skip
 _TOYS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "jpeg-compressibility": ("little is lost by JPEG", {}),
