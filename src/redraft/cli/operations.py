@@ -111,7 +111,7 @@ def _require_sqlite(command: str, workspace: Path) -> None:
     url = os.environ.get("REDRAFT_DATABASE_URL", "")
     if not url or url.startswith("sqlite"):
         return
-    from redraft.store.database import Database
+    from redraft.store.transactions import Database
 
     server = Database(url)
     server.close()

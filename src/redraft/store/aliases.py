@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from redraft.core.errors import BusyError, UsageError, unknown_name
 from redraft.core.records import Live
-from redraft.store.database import Database
 from redraft.store.lookup import not_here
 from redraft.store.schema import AliasRow, CheckpointRow
+from redraft.store.transactions import Database
 
 Alias = Literal["champion", "challenger", "previous"]
 

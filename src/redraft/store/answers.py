@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from redraft.core.errors import UnknownNameError
 from redraft.store.answer_ingest import answer_of, take_in
 from redraft.store.answer_records import Answer, Outcome
-from redraft.store.database import Database
 from redraft.store.points import Amount
 from redraft.store.schema_feedback import (
     AnswerRow,
@@ -24,6 +23,7 @@ from redraft.store.schema_feedback import (
     TrainingPersonRow,
 )
 from redraft.store.schema_people import UserRow
+from redraft.store.transactions import Database
 from redraft.store.upsert import insert
 
 

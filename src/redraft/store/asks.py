@@ -14,10 +14,10 @@ import sqlalchemy as sa
 
 from redraft.core.errors import UnknownNameError
 from redraft.store.answer_records import SubjectKind
-from redraft.store.database import Database
 from redraft.store.person_locks import hold_people
 from redraft.store.schema_feedback import AskDecisionRow, AskStateRow
 from redraft.store.schema_pictures import EmbeddingRow
+from redraft.store.transactions import Database
 from redraft.store.upsert import insert
 
 AskOutcome = Literal["excluded", "suppressed", "shown", "dismissed", "expired", "answered"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from redraft.store.database import Database
 from redraft.store.schema_people import AuditRow
+from redraft.store.transactions import Database
 
 
 @dataclass(frozen=True, kw_only=True)

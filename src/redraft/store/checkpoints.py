@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from redraft.core.errors import DamagedError, UsageError
 from redraft.core.records import Checkpoint, Lineage
 from redraft.store.blobs import BLOBS, Blobs
-from redraft.store.database import Database, exclude_others
 from redraft.store.lookup import not_here
 from redraft.store.schema import CheckpointRow
+from redraft.store.transactions import Database, exclude_others
 
 Kind = Literal["lora", "full", "head", "tokens"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from redraft.store.database import Database
 from redraft.store.schema_people import CounterRow
+from redraft.store.transactions import Database
 from redraft.store.upsert import insert
 
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from redraft.core.errors import UnknownNameError
 from redraft.store.answer_records import Answer
-from redraft.store.database import Database
 from redraft.store.schema_feedback import AnswerRow, DuelRow, StandingAnswerRow
+from redraft.store.transactions import Database
 
 
 @dataclass(frozen=True, kw_only=True)

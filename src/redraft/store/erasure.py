@@ -14,7 +14,6 @@ import sqlalchemy as sa
 
 from redraft.core.errors import UnknownNameError
 from redraft.store.blobs import BLOBS, Blobs
-from redraft.store.database import Database, exclude_others
 from redraft.store.person_locks import hold_people
 from redraft.store.pictures import SUFFIXES
 from redraft.store.removal import remove_paintings, remove_person, unused_pictures
@@ -22,6 +21,7 @@ from redraft.store.schema import CheckpointRow, PictureRow
 from redraft.store.schema_feedback import TrainingPersonRow
 from redraft.store.schema_people import ErasureRow, UserRow
 from redraft.store.schema_pictures import GalleryRow
+from redraft.store.transactions import Database, exclude_others
 from redraft.store.upsert import chunks
 
 

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from redraft.core.errors import UnknownNameError
 from redraft.store.answer_ingest import answer_of
 from redraft.store.answer_records import Answer
-from redraft.store.database import Database
 from redraft.store.requests import TRIAL, Request, request_of
 from redraft.store.schema_feedback import AnswerRow, StandingAnswerRow
 from redraft.store.schema_pictures import EmbeddingRow, GalleryFacetRow, GalleryRow, RequestRow
+from redraft.store.transactions import Database
 from redraft.store.upsert import insert
 
 Column = sa.SQLColumnExpression[Any]

@@ -9,9 +9,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from redraft.store.blobs import BLOBS
-from redraft.store.database import Database, exclude_others
 from redraft.store.files import PARTIAL_SUFFIX, translate_os_errors
 from redraft.store.schema import CheckpointRow, PictureRow
+from redraft.store.transactions import Database, exclude_others
 
 _BLOB = re.compile(r"[0-9a-f]{64}\.[a-z]+")
 

@@ -8,9 +8,9 @@ from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 
-from redraft.store.database import Database
 from redraft.store.lookup import not_here
 from redraft.store.schema_feedback import ImportRow, PreferenceRow
+from redraft.store.transactions import Database
 from redraft.store.upsert import insert
 
 ImportState = Literal["running", "finished"]

@@ -13,8 +13,8 @@ from typing import Any, Literal, cast
 import sqlalchemy as sa
 
 from redraft.core.errors import BusyError, UnknownNameError
-from redraft.store.database import Database
 from redraft.store.schema_work import JobRow
+from redraft.store.transactions import Database
 from redraft.store.upsert import insert, scalars_in
 
 JobState = Literal["queued", "running", "finished", "failed", "cancelled"]

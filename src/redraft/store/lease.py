@@ -17,8 +17,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from redraft.core.errors import BusyError, StorageError
-from redraft.store.database import Database
 from redraft.store.schema import LeaseRow
+from redraft.store.transactions import Database
 
 _TRAINING = "training"
 

@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from redraft.core.errors import UnknownNameError
-from redraft.store.database import Database
 from redraft.store.people import Account, account_columns, account_of
 from redraft.store.schema_people import ApiKeyRow, SessionRow, UserRow
+from redraft.store.transactions import Database
 
 
 @dataclass(frozen=True, kw_only=True)

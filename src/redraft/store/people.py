@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from redraft.core.errors import UnknownNameError, UsageError
-from redraft.store.database import Database, exclude_others
 from redraft.store.schema_people import ApiKeyRow, SessionRow, UserRow
+from redraft.store.transactions import Database, exclude_others
 
 
 @dataclass(frozen=True, kw_only=True)

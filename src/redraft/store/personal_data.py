@@ -8,7 +8,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from redraft.store.database import Database
 from redraft.store.schema import Row
 from redraft.store.schema_feedback import (
     AnswerRow,
@@ -31,6 +30,7 @@ from redraft.store.schema_people import (
 )
 from redraft.store.schema_pictures import EmbeddingRow, GalleryRow, RequestRow
 from redraft.store.schema_work import JobRow, StudyAnswerRow, StudyAssignmentRow, StudyRow
+from redraft.store.transactions import Database
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from redraft.core.errors import DamagedError, UsageError
 from redraft.store.blobs import BLOBS, Blobs
-from redraft.store.database import Database, exclude_others
 from redraft.store.lookup import not_here
 from redraft.store.schema import PictureRow
+from redraft.store.transactions import Database, exclude_others
 
 SUFFIXES = {"image/png": ".png", "image/webp": ".webp"}
 

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
 from redraft.core.errors import UnknownNameError
-from redraft.store.database import Database
 from redraft.store.person_locks import hold_people
 from redraft.store.schema_feedback import PointRow
 from redraft.store.schema_people import UserRow
+from redraft.store.transactions import Database
 from redraft.store.upsert import among, insert, insert_rows, rows_given
 
 AwardState = Literal["pending", "final", "reversed"]

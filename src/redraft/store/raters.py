@@ -12,10 +12,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from redraft.store.answer_records import SubjectKind
-from redraft.store.database import Database
 from redraft.store.schema_feedback import AnswerRow, GoldItemRow, GoldResultRow, RaterQualityRow
 from redraft.store.schema_people import UserRow
 from redraft.store.schema_pictures import GalleryRow, RequestRow
+from redraft.store.transactions import Database
 from redraft.store.upsert import insert
 
 

@@ -8,8 +8,8 @@ from typing import Any, Literal, cast
 import sqlalchemy as sa
 
 from redraft.core.errors import UnknownNameError
-from redraft.store.database import Database
 from redraft.store.schema_people import ReportRow
+from redraft.store.transactions import Database
 from redraft.store.upsert import insert
 
 ReportKind = Literal["appeal", "report"]

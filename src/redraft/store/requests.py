@@ -12,10 +12,10 @@ from typing import Any, Literal, cast
 import sqlalchemy as sa
 
 from redraft.core.errors import UnknownNameError
-from redraft.store.database import Database
 from redraft.store.schema_feedback import DuelRow
 from redraft.store.schema_people import UserRow
 from redraft.store.schema_pictures import RequestRow
+from redraft.store.transactions import Database
 from redraft.store.upsert import insert
 
 TRIAL = "trial"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from redraft.store.database import Database
 from redraft.store.schema_feedback import GoldItemRow
 from redraft.store.schema_people import RoomPictureRow
 from redraft.store.schema_pictures import GalleryRow
+from redraft.store.transactions import Database
 
 MOST = 500
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from redraft.core.errors import UnknownNameError
-from redraft.store.database import Database
 from redraft.store.schema_people import RoomMemberRow, RoomPictureRow, RoomRow
 from redraft.store.schema_pictures import GalleryRow
+from redraft.store.transactions import Database
 from redraft.store.upsert import insert
 
 

@@ -9,9 +9,9 @@ from typing import Any, Literal, cast
 import sqlalchemy as sa
 
 from redraft.core.errors import UsageError
-from redraft.store.database import Database
 from redraft.store.lookup import not_here
 from redraft.store.schema import RunRow
+from redraft.store.transactions import Database
 
 RunStatus = Literal["running", "finished", "failed"]
 

@@ -12,9 +12,9 @@ from typing import Any, Literal, cast
 import sqlalchemy as sa
 
 from redraft.core.errors import UnknownNameError, UsageError
-from redraft.store.database import Database, exclude_others
 from redraft.store.lookup import not_here
 from redraft.store.schema_work import StudyAnswerRow, StudyAssignmentRow, StudyPairRow, StudyRow
+from redraft.store.transactions import Database, exclude_others
 from redraft.store.upsert import insert, scalars_in
 
 StudyState = Literal["open", "closed"]

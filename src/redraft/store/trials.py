@@ -12,11 +12,11 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from redraft.store.aliases import Aliases
-from redraft.store.database import Database
 from redraft.store.requests import TRIAL
 from redraft.store.schema_feedback import AnswerRow, DuelRow, RaterQualityRow, StandingAnswerRow
 from redraft.store.schema_people import UserRow
 from redraft.store.schema_pictures import RequestRow
+from redraft.store.transactions import Database
 
 _DIGITS = 12
 _PREFIX = f"{TRIAL} "

@@ -16,7 +16,6 @@ from redraft.store.audit import Audit
 from redraft.store.blobs import Blobs
 from redraft.store.checkpoints import Checkpoints
 from redraft.store.counters import Counters
-from redraft.store.database import Database
 from redraft.store.duels import Duels
 from redraft.store.erasure import Erasure
 from redraft.store.files import make_folder
@@ -37,6 +36,7 @@ from redraft.store.rooms import Rooms
 from redraft.store.runs import Runs
 from redraft.store.stage_files import StageFiles
 from redraft.store.studies import Studies
+from redraft.store.transactions import Database
 from redraft.store.trials import Trials
 
 

@@ -20,15 +20,15 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from places import Place
 
-import redraft.store.database
+import redraft.store.transactions
 from redraft.core.errors import BusyError, DamagedError, EnvironmentFaultError, StorageError, UsageError
 from redraft.core.records import Lineage
-from redraft.store.database import Database
 from redraft.store.schema import REVISION, Row
+from redraft.store.transactions import Database
 from redraft.store.workspace import Workspace
 from tests.postgresql_cluster import Cluster
 
-MIGRATIONS = Path(redraft.store.database.__file__).parent / "migrations"
+MIGRATIONS = Path(redraft.store.transactions.__file__).parent / "migrations"
 
 
 def scripts() -> Config:
