@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument(
         "--from-shipped", action="store_true", help="begin with the weights that ship, not from nothing"
     )
+    parser.add_argument("--begin", type=Path, help="clip-layout: weights that an earlier run of this stage left")
     arguments = parser.parse_args()
     import torch
 
@@ -49,7 +50,9 @@ def main() -> None:
         case "clip-layout":
             from scripts.builtin_models import clip_layout
 
-            clip_layout.train(work, steps=arguments.steps or 1500, from_shipped=arguments.from_shipped)
+            clip_layout.train(
+                work, steps=arguments.steps or 6000, from_shipped=arguments.from_shipped, begin=arguments.begin
+            )  # fmt: skip
         case "sd" | "sd3":
             from scripts.builtin_models import denoiser
 

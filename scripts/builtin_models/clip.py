@@ -21,10 +21,12 @@ from scripts.builtin_models.tokenizer import build as build_tokenizer
 from scripts.builtin_models.training import Trainer
 
 MEAN, STD = 0.5, 0.5
+DEPTH = 4
+"""Layers of the vision tower in this first part of the training."""
 
 
-def build(*, held_out: bool) -> Any:
-    """The untrained CLIPModel: vision 64 pixels in patches of 8, projection 64."""
+def build(*, held_out: bool, depth: int = DEPTH) -> Any:
+    """The untrained CLIPModel: vision 64 pixels in patches of 8 and `depth` layers, projection 64."""
     from transformers import CLIPConfig, CLIPModel
 
     tokenizer = build_tokenizer()
@@ -49,7 +51,7 @@ def build(*, held_out: bool) -> Any:
             "vocab_size": len(tokenizer),
             "max_position_embeddings": 20,
         },
-        vision_config={**shared, "num_hidden_layers": 4, "image_size": 64, "patch_size": 8},
+        vision_config={**shared, "num_hidden_layers": depth, "image_size": 64, "patch_size": 8},
         projection_dim=64,
     )
     return CLIPModel(config)
@@ -117,7 +119,8 @@ def train(work: Path, *, held_out: bool, steps: int, batch: int = 128) -> None:
 @torch.no_grad()
 def accuracy(model: Any, tokenizer: Any, weights: dict[str, torch.Tensor]) -> dict[str, float]:
     """Share of 512 fresh degraded pictures whose true caption beats their wrong one."""
-    judge = build(held_out=model.config.vision_config.hidden_size == 80).eval()
+    vision = model.config.vision_config
+    judge = build(held_out=vision.hidden_size == 80, depth=vision.num_hidden_layers).eval()
     judge.load_state_dict(weights)
     pixels, true, wrong = batch_of((99,), 512, held_out=False)
     pixels = degrade(pixels, torch.Generator().manual_seed(99))
@@ -131,11 +134,13 @@ def accuracy(model: Any, tokenizer: Any, weights: dict[str, torch.Tensor]) -> di
     }
 
 
-def save(work: Path, name: str, weights: dict[str, torch.Tensor], *, held_out: bool) -> None:
+def save(
+    work: Path, name: str, weights: dict[str, torch.Tensor], *, held_out: bool, depth: int = DEPTH
+) -> None:  # fmt: skip
     """Save the EMA weights as a CLIPModel folder."""
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-    model = build(held_out=held_out).eval()
+    model = build(held_out=held_out, depth=depth).eval()
     model.load_state_dict(weights)
     folder = work / "models" / name
     model.save_pretrained(folder)

@@ -1,6 +1,6 @@
 """The second part of CLIP's training: several wrong captions a picture, painted pictures, and layouts for its patches.
 
-    loss = CLIP's own, both ways + softplus(wrong - true) over wrong captions + those of `layout` + that of `whole`
+    loss = CLIP's own, both ways + softplus(wrong - true) over wrong captions + those of `layout`, `whole`, `segments`
 
 The first part is `clip`. Its held-out sister `clip-heldout` has no second part.
 """
@@ -15,24 +15,30 @@ import numpy as np
 import torch
 import torch.nn.functional as functional
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from scripts.builtin_models.clip import MEAN, STD, accuracy, build, save
 from scripts.builtin_models.layout import PATCHES, LayoutHeads, layout_loss, layout_targets
-from scripts.builtin_models.scenes import WRONG, Scenes, painted_over, rendered_scenes
+from scripts.builtin_models.scenes import WRONG, Scenes, painted_anew, painted_over, rendered_scenes
+from scripts.builtin_models.segments import SegmentHeads, blobs_loss, segment_loss, segment_targets
 from scripts.builtin_models.ship import TARGET
 from scripts.builtin_models.tokenizer import build as build_tokenizer
 from scripts.builtin_models.training import Trainer
 from scripts.builtin_models.wearing import bent, blurred, brightened, lumped, moved, still_whole
 from scripts.builtin_models.whole import WholeHeads, whole_loss, whole_targets
 
-RENDERED, LITTLE, ALTOGETHER = 28_000, 5_120, 6_144
-"""Scenes: rendered, painted over a little, painted over altogether."""
-BATCH, SHARES = 64, (5, 2, 1)
-"""Pictures a step, and eighths of them of each kind."""
+RENDERED, LITTLE, ALTOGETHER, ANEW = 48_000, 5_120, 6_144, 6_144
+"""Scenes: rendered, painted over a little, painted over altogether, painted from noise."""
+SHARES = (34, 12, 8, 10)
+"""Pictures of each kind in a step."""
 CAPTIONS = 3
 RATE = 1.5e-3
-LAYERS, WEIGHTS = (3, 4), (1 / 3, 1 / 3, 2 / 3)
+DEEP = 8
+"""Layers of the vision tower from here on: each of the first part's is followed by new ones that begin by adding
+nothing, so that the deeper tower begins where the other ended (Net2Net, 1511.05641).
+"""
+LAYERS, WEIGHTS = (6, 8), (1 / 3, 1 / 3, 2 / 3)
 """Layers whose patches learn layouts, and the weights of their losses; the last is of patches in the space of texts."""
 _LENGTH = 8.0  # of patches in the space of texts, so that the heads need no large weights
 _MOST_BENT = 1.8  # pixels, for the caption still to be true
@@ -48,6 +54,8 @@ class Taught(nn.Module):
         width, shared = clip.config.vision_config.hidden_size, clip.config.projection_dim
         self.heads = nn.ModuleList([LayoutHeads(size) for size in (*[width] * len(LAYERS), shared)])
         self.whole = WholeHeads(width)
+        self.segments = nn.ModuleList([SegmentHeads(size) for size in (*[width] * len(LAYERS), shared)])
+        self.blobs = nn.Linear(width, 3)
 
     def pictures(self, pixels: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor], torch.Tensor]:
         """Of pixels N,3,64,64 in 0..1: features N,D of length 1, patches N,P,width for the heads, the pooled state."""
@@ -66,12 +74,17 @@ class Taught(nn.Module):
         return functional.normalize(output.pooler_output, dim=-1)
 
 
-def train(work: Path, *, steps: int, from_shipped: bool) -> None:
-    """Go on from the stage `clip` of `work` (or from what ships), and save the CLIPModel folder anew."""
+def train(work: Path, *, steps: int, from_shipped: bool, begin: Path | None = None) -> None:
+    """Go on from the stage `clip` of `work` (or from what ships), and save the CLIPModel folder anew.
+
+    begin: safetensors of all that is taught, left by an earlier run; heads it lacks begin afresh.
+    """
     torch.manual_seed(7)
-    clip = build(held_out=False)
-    clip.load_state_dict(_start(work, from_shipped=from_shipped))
+    clip = build(held_out=False, depth=DEEP)
+    deepen(clip, _start(work, from_shipped=from_shipped))
     taught, tokenizer = Taught(clip), build_tokenizer()
+    if begin is not None:
+        taught.load_state_dict({name: value.float() for name, value in load_file(begin).items()}, strict=False)
     trainer = Trainer(
         taught, folder=work / "clip-layout", steps=steps, learning_rate=RATE, muon_rate=RATE, ema=0.998
     )  # fmt: skip
@@ -83,7 +96,24 @@ def train(work: Path, *, steps: int, from_shipped: bool) -> None:
     trainer.run(
         loss_of, measure=lambda: accuracy(clip, tokenizer, _of_clip(trainer.ema)), measure_every=500,
     )  # fmt: skip
-    save(work, "clip", _of_clip(trainer.ema), held_out=False)
+    save_file({name: value.half() for name, value in trainer.ema.items()}, work / "clip-layout" / "taught.safetensors")
+    save(work, "clip", _of_clip(trainer.ema), held_out=False, depth=DEEP)
+
+
+def deepen(clip: Any, weights: dict[str, torch.Tensor]) -> None:
+    """Load weights of an equal or a shallower vision tower; layers it lacks begin by adding nothing to their input."""
+    prefix, layers = "vision_model.encoder.layers.", clip.vision_model.encoder.layers
+    places = sorted({int(name.removeprefix(prefix).split(".")[0]) for name in weights if name.startswith(prefix)})
+    repeat = len(layers) // len(places)
+    for layer in layers:
+        for last in (layer.self_attn.out_proj, layer.mlp.fc2):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+    full = clip.state_dict()
+    for name, value in weights.items():
+        place, _, rest = name.removeprefix(prefix).partition(".")
+        full[f"{prefix}{int(place) * repeat}.{rest}" if name.startswith(prefix) else name] = value
+    clip.load_state_dict(full)
 
 
 def _of_clip(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -103,15 +133,19 @@ def _start(work: Path, *, from_shipped: bool) -> dict[str, torch.Tensor]:
 
 
 def _scenes(folder: Path) -> tuple[Scenes, ...]:
-    """The three kinds, drawn again or read from `folder` (painting takes minutes)."""
+    """The four kinds, drawn again or read from `folder` (painting takes minutes)."""
     rendered = rendered_scenes(RENDERED, seed=11)
     painted = []
-    for name, count, seed, altogether in (("little", LITTLE, 12, False), ("altogether", ALTOGETHER, 13, True)):
+    for name, count, seed in (("little", LITTLE, 12), ("altogether", ALTOGETHER, 13), ("anew", ANEW, 14)):
         scenes, kept = rendered_scenes(count, seed=seed), folder / f"{name}.npy"
         if kept.exists():
-            painted.append(Scenes(**{**vars(scenes), "pixels": np.load(kept), "laid": not altogether}))
+            known = {"laid": name == "little", "told": name != "anew"}
+            painted.append(Scenes(**{**vars(scenes), "pixels": np.load(kept), **known}))
             continue
-        painted.append(painted_over(scenes, seed=seed, altogether=altogether))
+        if name == "anew":
+            painted.append(painted_anew(scenes, seed=seed))
+        else:
+            painted.append(painted_over(scenes, seed=seed, altogether=name == "altogether"))
         partial = folder / f"{name}.partial.npy"
         np.save(partial, painted[-1].pixels)
         partial.replace(kept)
@@ -121,18 +155,21 @@ def _scenes(folder: Path) -> tuple[Scenes, ...]:
 def _loss(taught: Taught, tokenizer: Any, scenes: tuple[Scenes, ...], step: int) -> torch.Tensor:
     rng, generator = np.random.default_rng((91, step)), torch.Generator().manual_seed(step)
     chosen = [
-        rng.choice(len(each), BATCH * share // 8, replace=False) for each, share in zip(scenes, SHARES, strict=True)
-    ]
+        rng.choice(len(each), share, replace=False) for each, share in zip(scenes, SHARES, strict=True)
+    ]  # fmt: skip
     kinds, colors, pixels, things = (
         np.concatenate([getattr(each, name)[rows] for each, rows in zip(scenes, chosen, strict=True)])
         for name in ("kinds", "colors", "pixels", "things")
     )
     seen = _worn(pixels, things, rendered=len(chosen[0]), rng=rng, generator=generator)
+    told = seen.whole * torch.cat([torch.full((len(rows),), float(each.told)) for each, rows in zip(
+        scenes, chosen, strict=True
+    )])  # fmt: skip
     pooled, patches, state = taught.pictures(seen.pixels)
     true, wrong = _captions(scenes, chosen, rng)
     texts = taught.texts(tokenizer([*true, *wrong], padding="longest", truncation=True, return_tensors="pt"))
     logits = taught.clip.logit_scale.exp().clamp(max=100) * pooled @ texts.T
-    loss = caption_loss(logits, true, wrong, seen.whole)
+    loss = caption_loss(logits, true, wrong, told)
     laid = sum(len(rows) for each, rows in zip(scenes, chosen, strict=True) if each.laid)  # those not laid come last
     known = (seen.things[:laid], kinds[:laid], colors[:laid])
     blur = torch.cat([seen.wear[:, :2], torch.zeros(laid - len(seen.wear), 2)])
@@ -140,6 +177,10 @@ def _loss(taught: Taught, tokenizer: Any, scenes: tuple[Scenes, ...], step: int)
     targets = layout_targets(*known, wear=blur, bent=bending)
     for heads, each, weight in zip(taught.heads, patches, WEIGHTS, strict=True):
         loss = loss + weight * layout_loss(heads, each[:laid], targets)  # type: ignore[arg-type]
+    pieces = segment_targets(seen.pixels)
+    for heads, each, weight in zip(taught.segments, patches, WEIGHTS, strict=True):
+        loss = loss + weight * segment_loss(heads, each, pieces)  # type: ignore[arg-type]
+    loss = loss + 2 * blobs_loss(taught.blobs, state, pieces)
     return loss + whole_loss(taught.whole, state[:laid], whole_targets(*known, wear=seen.wear * _WEAR))
 
 

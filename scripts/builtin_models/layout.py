@@ -63,22 +63,27 @@ def layout_targets(
     share = each.reshape(count, grid, PATCH, grid, PATCH, THINGS).mean((2, 4)).reshape(count, PATCHES, THINGS)
     most, best = share.max(-1)
     rows = torch.arange(count)[:, None]
-    box = torch.cat([_span(each.amax(1)), _span(each.amax(2))], dim=-1)[:, :, [0, 2, 1, 3]]
-    place = torch.arange(PATCHES)
-    middle = torch.stack([place % grid, place // grid], -1).repeat(1, 2) * PATCH + PATCH / 2
     return LayoutTargets(
         cover=torch.stack([share[..., :-1].sum(-1), share[..., -1]], -1),
         kind=torch.from_numpy(kinds).long()[rows, best], color=torch.from_numpy(colors).long()[rows, best],
-        edges=(box[rows, best] - middle) / (2 * PATCH), known=most > _LEAST_SHARE, wear=wear, bent=bent,
+        edges=from_patches(boxes(each)[rows, best]), known=most > _LEAST_SHARE, wear=wear, bent=bent,
     )  # fmt: skip
 
 
-def _span(line: torch.Tensor) -> torch.Tensor:
-    """N,THINGS,2: first and one past the last pixel of lines N,64,THINGS, whose pixels are 1 where a thing is."""
+def boxes(each: torch.Tensor) -> torch.Tensor:
+    """N,K,4: left, top and one past right and bottom of masks N,64,64,K; turned inside out where a mask is empty."""
     place = torch.arange(SIDE).float()[None, :, None]
-    return torch.stack([
-        torch.where(line > 0, place, float(SIDE)).amin(1), torch.where(line > 0, place + 1, 0.0).amax(1)
-    ], dim=-1)  # fmt: skip
+    lines = each.amax(1), each.amax(2)
+    first = [torch.where(line > 0, place, float(SIDE)).amin(1) for line in lines]
+    last = [torch.where(line > 0, place + 1, 0.0).amax(1) for line in lines]
+    return torch.stack([*first, *last], dim=-1)
+
+
+def from_patches(box: torch.Tensor) -> torch.Tensor:
+    """Boxes N,P,4 as seen from the middles of the patches, in units of two patches."""
+    grid, place = SIDE // PATCH, torch.arange(PATCHES)
+    middle = torch.stack([place % grid, place // grid], -1).repeat(1, 2) * PATCH + PATCH / 2
+    return (box - middle) / (2 * PATCH)
 
 
 def layout_loss(heads: LayoutHeads, patches: torch.Tensor, targets: LayoutTargets) -> torch.Tensor:

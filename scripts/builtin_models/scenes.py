@@ -1,7 +1,8 @@
 """Captioned scenes for the second part of CLIP's training: pictures, what is drawn where, a true and wrong captions.
 
-Renders, some of them with stray strokes, and renders that builtin:sd painted over, a little (their layout stays true)
-or altogether (only their caption is likely true). No oracle reads them, and nothing is trained here.
+Renders, some of them with stray strokes; renders that builtin:sd painted over, a little (their layout stays true) or
+altogether (only their caption is likely true); and pictures it painted from noise in few steps (nothing is sure). No
+oracle reads them, and nothing is trained here.
 """
 
 from __future__ import annotations
@@ -31,13 +32,16 @@ WRONG = 5
 UNSAFE, STRAYED = 0.08, 0.2
 SIDE = 64
 BATCH = 64
+STEPS, GUIDANCE = (1, 2, 3, 4, 6, 10), (1.0, 1.0, 2.0, 5.0)
+"""Of pictures painted from noise: each batch draws one of either."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenes:
     """N pictures. pixels N,64,64,3 uint8; things N,64,64 uint8, 0 is ground; kinds, colors N,THINGS int8, -1: none.
 
-    true: the caption that was drawn; wrong: WRONG others that do not fit. laid: whether `things` is to be believed.
+    true: the caption that was drawn; wrong: WRONG others that do not fit. laid: whether `things` is to be believed;
+    told: whether `true` is.
     """
 
     pixels: NDArray[np.uint8]
@@ -47,6 +51,7 @@ class Scenes:
     true: tuple[str, ...]
     wrong: tuple[tuple[str, ...], ...]
     laid: bool
+    told: bool = True
 
     def __len__(self) -> int:
         return len(self.true)
@@ -129,6 +134,21 @@ def painted_over(scenes: Scenes, *, seed: int, altogether: bool) -> Scenes:
         pictures = torch.from_numpy(scenes.pixels[rows]).permute(0, 3, 1, 2).float() / 255
         painted.append(_repaint(backbone, pictures, scenes.true[rows], path=path, key=key.child("noise", start)))
     return replace(scenes, pixels=np.concatenate(painted), laid=not altogether)
+
+
+def painted_anew(scenes: Scenes, *, seed: int) -> Scenes:
+    """Pictures of the same captions, painted by builtin:sd from noise in 1 to 10 steps with and without guidance."""
+    from redraft.loop.painting import paint
+
+    backbone: Any = open_backbone("builtin:sd")
+    rng, key = np.random.default_rng(seed), Key(seed=seed)
+    painted = []
+    for start in range(0, len(scenes), BATCH):
+        recipe = backbone.default_recipe(steps=int(rng.choice(STEPS)), guidance_scale=float(rng.choice(GUIDANCE)))
+        prompts = [Prompt(text=text) for text in scenes.true[start : start + BATCH]]
+        made = paint(backbone, prompts, recipe=recipe, key=key.child("noise", start), batch=BATCH)
+        painted.append(made.pixels.permute(0, 2, 3, 1).numpy())
+    return replace(scenes, pixels=np.concatenate(painted), laid=False, told=False)
 
 
 @torch.no_grad()

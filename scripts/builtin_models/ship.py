@@ -102,9 +102,11 @@ Oracle accuracy in percent on 384 balanced prompts while training (EMA weights, 
 def _clip_card(name: str, state: dict[str, Any], *, second: bool) -> str:
     last = state["history"][-1]
     more = (
-        """- then, from these weights: renders with stray strokes and some that `builtin:sd` painted over, three wrong
-  captions of each picture, and for the patches what lies under them and how far it reaches (the renderer's layouts, as
-  SigLIP 2 and LocCa learn from boxes); no oracle took part. The numbers below are of this second part
+        """- then, from these weights, in a vision tower twice as deep whose new layers began by adding nothing: renders
+  with stray strokes, some that `builtin:sd` painted over and pictures that it painted; three wrong captions of each
+  picture; for the patches what lies under them and how far it reaches (the renderer's layouts, as SigLIP 2 and LocCa
+  learn from boxes), and which pixels leave the ground (as MaskFeat learns from pixels); no oracle took part. The
+  numbers below are of this second part
 """
         if second
         else ""

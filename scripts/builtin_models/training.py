@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from scripts.builtin_models.muon import SingleMuon
+
 
 def learning_rate_factor(step: int, *, steps: int, warmup: int = 100, cooldown: float = 0.3) -> float:
     """Linear warm-up, constant, then 1 - sqrt down to zero over the last `cooldown` share (2405.18392, section 4).
@@ -55,9 +57,7 @@ class Trainer:
             torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
         ]
         if matrices:
-            self.optimizers.append(
-                torch.optim.Muon(matrices, lr=muon_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
-            )
+            self.optimizers.append(SingleMuon(matrices, lr=muon_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"))
             self.rates.append(muon_rate)
         self.ema = {name: value.detach().clone() for name, value in model.state_dict().items()}
         self.step, self.seconds = 0, 0.0

@@ -1,0 +1,89 @@
+"""The training script's own arithmetic: Muon in single precision is torch's; what pixels alone tell of a picture."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from scripts.builtin_models.layout import PATCHES
+from scripts.builtin_models.muon import SingleMuon, orthogonal
+from scripts.builtin_models.segments import segment_targets, segments
+
+SHAPES = ((24, 24), (48, 24), (24, 48), (24, 48))
+
+
+def matrices() -> list[nn.Parameter]:
+    generator = torch.Generator().manual_seed(3)
+    return [nn.Parameter(torch.randn(shape, generator=generator)) for shape in SHAPES]
+
+
+def test_single_precision_muon_goes_where_torchs_goes() -> None:
+    """torch's own rounds to bfloat16 (8 bits) in every product: the ways differ by about a hundredth."""
+    ours, theirs, begin = matrices(), matrices(), matrices()
+    single = SingleMuon(ours, lr=1e-2, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    rounded = torch.optim.Muon(theirs, lr=1e-2, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    generator = torch.Generator().manual_seed(4)
+    for _ in range(6):
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = torch.randn(one.shape, generator=generator)
+            other.grad = one.grad.clone()
+        single.step()
+        rounded.step()
+    for one, other, first in zip(ours, theirs, begin, strict=True):
+        assert (one - other).norm() < 0.03 * (other - first).norm()
+        # The RMS of one step is 0.2 times the rate, were every singular value 1 (2502.16982, section 2.2).
+        assert 0 < (one - first).square().mean().sqrt() < 6 * 0.2 * 1e-2 * 1.3
+    assert [list(single.state[each]) for each in ours] == [list(rounded.state[each]) for each in theirs]
+    with pytest.raises(ValueError, match="without a closure"):
+        single.step(lambda: 1.0)  # type: ignore[arg-type]
+
+
+def test_newton_schulz_brings_singular_values_near_one() -> None:
+    found = orthogonal(
+        torch.stack([each.detach() for each in matrices()[2:]]), coefficients=(3.4445, -4.775, 2.0315), steps=5
+    )
+    values = torch.linalg.svdvals(found)
+    assert values.min() > 0.6
+    assert values.max() < 1.25
+
+
+def one_square() -> torch.Tensor:
+    """A dark square over columns 16 to 31 and rows 8 to 23 on light ground, and a bar cut by the right border."""
+    pixels = torch.full((1, 3, 64, 64), 0.9)
+    pixels[:, :, 8:24, 16:32] = 0.2
+    pixels[:, :, 40:48, 56:64] = 0.1
+    return pixels
+
+
+def test_segments_are_numbered_by_size_and_ground_is_none() -> None:
+    found = segments(one_square())
+    assert found[0, 16, 20] == 1
+    assert found[0, 44, 60] == 2
+    assert found[0, 60, 5] == 0
+    speck = one_square()
+    speck[:, :, 60, 5] = 0.0
+    assert (segments(speck) == found).all()  # a lone pixel is no segment
+
+
+def test_patches_are_told_of_segments_by_pixels_alone() -> None:
+    """Smoothing by 0.7 pixels spreads a dark thing on light ground by one pixel each way."""
+    targets = segment_targets(one_square())
+    inside, bar, ground = 1 * 8 + 2, 5 * 8 + 7, 7 * 8
+    assert targets.cover[0, [inside, bar, ground]].tolist() == [1.0, 1.0, 0.0]
+    assert targets.known.shape == (1, PATCHES)
+    assert targets.known[0, [inside, bar, ground]].tolist() == [True, True, False]
+    # The middle of this patch is (20, 12); the box from 15, 7 to 33, 25; in units of 16 pixels.
+    assert targets.edges[0, inside].tolist() == [-5 / 16, -5 / 16, 13 / 16, 13 / 16]
+    # Two segments of four that count as 1, one of two at the border, and room of 7 pixels of 8.
+    assert targets.blobs[0].tolist() == [2 / 4, 1 / 2, 7 / 8]
+    assert targets.sharp[0, ground].tolist() == [0.0, 0.0]
+    # The next patch ends with the square: 8 steps of 0.7 among 64 pixels, the mean eightfold.
+    assert targets.sharp[0, inside + 1].tolist() == pytest.approx([8 * 8 * 0.7 / 64, 2 * 0.7])
+
+
+def test_a_softer_picture_has_smaller_steps() -> None:
+    sharp = one_square()
+    soft = torch.nn.functional.avg_pool2d(torch.nn.functional.pad(sharp, (2,) * 4, mode="replicate"), 5, stride=1)
+    steps = [segment_targets(pixels).sharp[0, :, 1].max() for pixels in (sharp, soft)]
+    assert steps[1] < 0.5 * steps[0]
