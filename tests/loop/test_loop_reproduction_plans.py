@@ -17,6 +17,7 @@ from redraft.core.errors import UsageError
 from redraft.core.protocols import MethodContext
 from redraft.loop.config import RunConfig
 from redraft.loop.reproductions.catalogue import reproduction
+from redraft.loop.reproductions.charts import RoundGrid
 from redraft.loop.reproductions.page import markdown
 from redraft.loop.reproductions.plan import Arm, Reproduction, Row, Variation
 from redraft.loop.reproductions.safety import ambiguous_prompts
@@ -164,6 +165,17 @@ def test_the_page_judges_every_claim_and_every_chart_is_drawn(name: str) -> None
         assert claim.text in page
     for arm in plan.arms:
         assert f"| {arm.title} |" in page, arm.name
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_chart_that_compares_arms_waits_for_two_of_them(name: str) -> None:
+    plan = reproduction(name)
+    for chart in plan.charts:
+        if isinstance(chart, RoundGrid) or len(chart.arms) < 2:
+            continue
+        rows = {arm.name: full_row(arm) for arm in plan.arms if arm.name in chart.arms[:2]}
+        assert chart.draw({chart.arms[0]: rows[chart.arms[0]]}) is None, chart.name
+        assert chart.draw(rows) is not None, chart.name
 
 
 @pytest.mark.parametrize("name", PLANS)

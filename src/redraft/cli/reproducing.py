@@ -214,8 +214,11 @@ class Reproducing:
             raise UsageError(f"no arm of {self.plan.name!r} has a result in {self.folder / self.name}: run one")
         drawn = {chart.name: chart.draw(rows) for chart in self.plan.charts}
         for name, figure in drawn.items():
-            if figure is not None:
-                write_file(self.folder / f"{self.name}-{name}.png", figure)
+            path = self.folder / f"{self.name}-{name}.png"
+            if figure is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_file(path, figure)
         write_file(self.folder / f"{self.name}.png", _gains(self.plan, rows))
         page = markdown(
             self.plan, rows, command=command, hardware=", ".join(hardware), file=self.name,

@@ -1,6 +1,7 @@
 """The figures of a reproduction beside that of its gains: what is drawn from which arms. Draws nothing itself.
 
-Each chart turns rows into what `evaluation.figures` draws; arms without a row are left out.
+Each chart turns rows into what `evaluation.figures` draws; arms without a row are left out, and a chart that compares
+arms is not drawn before there are two of them.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Chart(Protocol):
         ...
 
     def draw(self, rows: Rows) -> bytes | None:
-        """A PNG, or None when no row has what it needs."""
+        """A PNG, or None when the rows have not what it needs."""
         ...
 
 
@@ -61,6 +62,8 @@ class Sweep:
 
     def draw(self, rows: Rows) -> bytes | None:
         """One panel a metric."""
+        if not _compares(self.arms, rows):
+            return None
 
         def line(metric: str, points: tuple[tuple[float, str], ...]) -> tuple[Point, ...]:
             if not any(arm in rows for _, arm in points):
@@ -89,6 +92,8 @@ class Curves:
 
     def draw(self, rows: Rows) -> bytes | None:
         """One panel a metric, one line an arm."""
+        if not _compares(self.arms, rows):
+            return None
 
         def line(metric: str, arm: str) -> tuple[Point, ...]:
             return tuple(
@@ -112,6 +117,8 @@ class RoundLines:
 
     def draw(self, rows: Rows) -> bytes | None:
         """One panel a metric, one line an arm."""
+        if not _compares(self.arms, rows):
+            return None
 
         def line(metric: str, row: Row) -> tuple[Point, ...]:
             effects = [row.effect(metric, after_round=number) for number in range(1, row.rounds + 1)]
@@ -147,6 +154,10 @@ class RoundGrid:
         columns += [_column(name, rows[name].measured["picture"]) for name in self.beside if name in rows]
         columns += [_column(f"round {row['round']}", row["picture"]) for row in measured["rounds"]]
         return grid_figure(columns, title=self.title)
+
+
+def _compares(arms: tuple[str, ...], rows: Rows) -> bool:
+    return sum(arm in rows for arm in arms) >= min(2, len(arms))
 
 
 _NONE = Effect(before=0.0, after=0.0, difference=0.0, low=0.0, high=0.0)
