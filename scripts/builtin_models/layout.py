@@ -59,7 +59,7 @@ def layout_targets(
 ) -> LayoutTargets:  # fmt: skip
     """Targets of things N,64,64 whose kinds and colours N,THINGS are given."""
     count, grid = len(things), SIDE // PATCH
-    each = functional.one_hot(torch.from_numpy(things).long(), THINGS + 1)[..., 1:].float()
+    each = masks(torch.from_numpy(things), THINGS).float()
     share = each.reshape(count, grid, PATCH, grid, PATCH, THINGS).mean((2, 4)).reshape(count, PATCHES, THINGS)
     most, best = share.max(-1)
     rows = torch.arange(count)[:, None]
@@ -68,6 +68,11 @@ def layout_targets(
         kind=torch.from_numpy(kinds).long()[rows, best], color=torch.from_numpy(colors).long()[rows, best],
         edges=from_patches(boxes(each)[rows, best]), known=most > _LEAST_SHARE, wear=wear, bent=bent,
     )  # fmt: skip
+
+
+def masks(named: torch.Tensor, count: int) -> torch.Tensor:
+    """Bool N,64,64,count of uint8 N,64,64: where it is 1, 2, ... count."""
+    return named[..., None] == torch.arange(1, count + 1, dtype=torch.uint8)
 
 
 def boxes(each: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import nn
 
-from scripts.builtin_models.layout import PATCH, PATCHES, boxes, from_patches
+from scripts.builtin_models.layout import PATCH, PATCHES, boxes, from_patches, masks
 from scripts.builtin_models.scenes import SIDE
 
 SEGMENTS = 8
@@ -69,8 +69,8 @@ def segments(pixels: torch.Tensor) -> NDArray[np.uint8]:
 
 def segment_targets(pixels: torch.Tensor) -> SegmentTargets:
     """Targets of pictures N,3,64,64 in 0..1."""
-    named, grid = torch.from_numpy(segments(pixels)).long(), SIDE // PATCH
-    each = functional.one_hot(named.clamp(max=SEGMENTS + 1), SEGMENTS + 2)[..., 1:-1].float()
+    named, grid = torch.from_numpy(segments(pixels)), SIDE // PATCH
+    each = masks(named, SEGMENTS).float()
     share = each.reshape(-1, grid, PATCH, grid, PATCH, SEGMENTS).mean((2, 4)).reshape(-1, PATCHES, SEGMENTS)
     most, best = share.max(-1)
     rows = torch.arange(len(pixels))[:, None]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from redraft.world import COLORS
+from scripts.builtin_models.layout import masks
 from scripts.builtin_models.scenes import KINDS, SIDE, THINGS
 
 OBJECTS = 4
@@ -53,7 +54,7 @@ def whole_targets(
     things: NDArray[np.uint8], kinds: NDArray[np.int8], colors: NDArray[np.int8], *, wear: torch.Tensor
 ) -> WholeTargets:
     """Targets of things N,64,64 whose kinds and colours N,THINGS are given."""
-    each = functional.one_hot(torch.from_numpy(things).long(), THINGS + 1)[..., 1:].bool()
+    each = masks(torch.from_numpy(things), THINGS)
     kind, color = torch.from_numpy(kinds).long(), torch.from_numpy(colors).long()
     is_object = (kind >= 0) & (kind < _PLATE)
     there = each.flatten(1, 2).any(1)
