@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
+from scripts.builtin_models.clip import build
+from scripts.builtin_models.clip_layout import DEEP, Taught, _go_on, deepen
 from scripts.builtin_models.layout import PATCHES
 from scripts.builtin_models.muon import SingleMuon, orthogonal
 from scripts.builtin_models.segments import segment_targets, segments
@@ -87,3 +92,27 @@ def test_a_softer_picture_has_smaller_steps() -> None:
     soft = torch.nn.functional.avg_pool2d(torch.nn.functional.pad(sharp, (2,) * 4, mode="replicate"), 5, stride=1)
     steps = [segment_targets(pixels).sharp[0, :, 1].max() for pixels in (sharp, soft)]
     assert steps[1] < 0.5 * steps[0]
+
+
+def test_a_deeper_tower_begins_where_the_shallower_ended_and_learns_from_there() -> None:
+    shallow, deep = build(held_out=False).eval(), build(held_out=False, depth=DEEP).eval()
+    deepen(deep, shallow.state_dict())
+    pixels = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(5))
+    before, after = (each.get_image_features(pixels).pooler_output for each in (shallow, deep))
+    assert torch.equal(before, after)
+    after.square().sum().backward()
+    assert all(layer.mlp.fc2.weight.grad.abs().sum() > 0 for layer in deep.vision_model.encoder.layers)
+
+
+def test_going_on_needs_the_same_clip_and_only_heads_may_begin_afresh(tmp_path: Path) -> None:
+    taught = Taught(build(held_out=False, depth=DEEP))
+    weights = {name: value.contiguous() + 1 for name, value in taught.state_dict().items() if value.is_floating_point()}
+    path = tmp_path / "taught.safetensors"
+    save_file({name: value for name, value in weights.items() if not name.startswith("blobs")}, path)
+    fresh = taught.blobs.weight.detach().clone()
+    _go_on(taught, path)
+    assert torch.equal(taught.blobs.weight, fresh)
+    assert torch.equal(taught.whole.wear.weight, weights["whole.wear.weight"])
+    save_file({f"other.{name}": value for name, value in weights.items()}, path)
+    with pytest.raises(SystemExit, match="is not of this CLIP"):
+        _go_on(taught, path)

@@ -7,7 +7,8 @@ The first part is `clip`. Its held-out sister `clip-heldout` has no second part.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def train(work: Path, *, steps: int, from_shipped: bool, begin: Path | None = No
     deepen(clip, _start(work, from_shipped=from_shipped))
     taught, tokenizer = Taught(clip), build_tokenizer()
     if begin is not None:
-        taught.load_state_dict({name: value.float() for name, value in load_file(begin).items()}, strict=False)
+        _go_on(taught, begin)
     trainer = Trainer(
         taught, folder=work / "clip-layout", steps=steps, learning_rate=RATE, muon_rate=RATE, ema=0.998
     )  # fmt: skip
@@ -116,6 +117,14 @@ def deepen(clip: Any, weights: dict[str, torch.Tensor]) -> None:
     clip.load_state_dict(full)
 
 
+def _go_on(taught: Taught, begin: Path) -> None:
+    """Load what an earlier run left. Raises SystemExit when it is not of this CLIP: only heads may be missing."""
+    found = taught.load_state_dict({name: value.float() for name, value in load_file(begin).items()}, strict=False)
+    wrong = [*found.unexpected_keys, *(name for name in found.missing_keys if name.startswith("clip."))]
+    if wrong:
+        raise SystemExit(f"{begin} is not of this CLIP ({wrong[0]} and {len(wrong) - 1} more): leave --begin out")
+
+
 def _of_clip(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name.removeprefix("clip."): value for name, value in weights.items() if name.startswith("clip.")}
 
@@ -134,29 +143,25 @@ def _start(work: Path, *, from_shipped: bool) -> dict[str, torch.Tensor]:
 
 def _scenes(folder: Path) -> tuple[Scenes, ...]:
     """The four kinds, drawn again or read from `folder` (painting takes minutes)."""
-    rendered = rendered_scenes(RENDERED, seed=11)
-    painted = []
-    for name, count, seed in (("little", LITTLE, 12), ("altogether", ALTOGETHER, 13), ("anew", ANEW, 14)):
+    kinds = [rendered_scenes(RENDERED, seed=11)]
+    little, altogether = (partial(painted_over, altogether=whole) for whole in (False, True))
+    for name, count, seed, paint, known in (
+        ("little", LITTLE, 12, little, {}),
+        ("altogether", ALTOGETHER, 13, altogether, {"laid": False}),
+        ("anew", ANEW, 14, painted_anew, {"laid": False, "told": False}),
+    ):
         scenes, kept = rendered_scenes(count, seed=seed), folder / f"{name}.npy"
-        if kept.exists():
-            known = {"laid": name == "little", "told": name != "anew"}
-            painted.append(Scenes(**{**vars(scenes), "pixels": np.load(kept), **known}))
-            continue
-        if name == "anew":
-            painted.append(painted_anew(scenes, seed=seed))
-        else:
-            painted.append(painted_over(scenes, seed=seed, altogether=name == "altogether"))
-        partial = folder / f"{name}.partial.npy"
-        np.save(partial, painted[-1].pixels)
-        partial.replace(kept)
-    return (rendered, *painted)
+        if not kept.exists():
+            unfinished = folder / f"{name}.partial.npy"
+            np.save(unfinished, paint(scenes, seed=seed))
+            unfinished.replace(kept)
+        kinds.append(replace(scenes, pixels=np.load(kept), **known))
+    return tuple(kinds)
 
 
 def _loss(taught: Taught, tokenizer: Any, scenes: tuple[Scenes, ...], step: int) -> torch.Tensor:
     rng, generator = np.random.default_rng((91, step)), torch.Generator().manual_seed(step)
-    chosen = [
-        rng.choice(len(each), share, replace=False) for each, share in zip(scenes, SHARES, strict=True)
-    ]  # fmt: skip
+    chosen = [rng.choice(len(each), share, replace=False) for each, share in zip(scenes, SHARES, strict=True)]
     kinds, colors, pixels, things = (
         np.concatenate([getattr(each, name)[rows] for each, rows in zip(scenes, chosen, strict=True)])
         for name in ("kinds", "colors", "pixels", "things")

@@ -50,7 +50,7 @@ class Scenes:
     colors: NDArray[np.int8]
     true: tuple[str, ...]
     wrong: tuple[tuple[str, ...], ...]
-    laid: bool
+    laid: bool = True
     told: bool = True
 
     def __len__(self) -> int:
@@ -77,9 +77,7 @@ def rendered_scenes(count: int, *, seed: int) -> Scenes:
         photo = bool(rng.random() < 0.2)
         true.append(text_of(request, photo=photo))
         wrong.append(tuple(text_of(corrupt_request(request, rng), photo=photo) for _ in range(WRONG)))
-    return Scenes(
-        pixels=pixels, things=things, kinds=kinds, colors=colors, true=tuple(true), wrong=tuple(wrong), laid=True
-    )
+    return Scenes(pixels=pixels, things=things, kinds=kinds, colors=colors, true=tuple(true), wrong=tuple(wrong))
 
 
 def _request(rng: np.random.Generator) -> Request:
@@ -109,8 +107,8 @@ def _stray(picture: NDArray[np.uint8], things: NDArray[np.uint8], rng: np.random
             break
 
 
-def painted_over(scenes: Scenes, *, seed: int, altogether: bool) -> Scenes:
-    """The same scenes noised and denoised again by builtin:sd, each batch from a level of its own.
+def painted_over(scenes: Scenes, *, seed: int, altogether: bool) -> NDArray[np.uint8]:
+    """Pictures N,64,64,3: the same scenes noised and denoised again by builtin:sd, each batch from its own level.
 
     A little: from one of the last five levels in one or two steps, or only through the autoencoder. altogether: from
     any level but the first two, in all the steps that are left.
@@ -133,11 +131,11 @@ def painted_over(scenes: Scenes, *, seed: int, altogether: bool) -> Scenes:
                 path = [levels[begin - 1], levels[(begin + last) // 2], levels[last]]
         pictures = torch.from_numpy(scenes.pixels[rows]).permute(0, 3, 1, 2).float() / 255
         painted.append(_repaint(backbone, pictures, scenes.true[rows], path=path, key=key.child("noise", start)))
-    return replace(scenes, pixels=np.concatenate(painted), laid=not altogether)
+    return np.concatenate(painted)
 
 
-def painted_anew(scenes: Scenes, *, seed: int) -> Scenes:
-    """Pictures of the same captions, painted by builtin:sd from noise in 1 to 10 steps with and without guidance."""
+def painted_anew(scenes: Scenes, *, seed: int) -> NDArray[np.uint8]:
+    """Pictures N,64,64,3 of the same captions, by builtin:sd from noise in 1 to 10 steps, with and without guidance."""
     from redraft.loop.painting import paint
 
     backbone: Any = open_backbone("builtin:sd")
@@ -148,7 +146,7 @@ def painted_anew(scenes: Scenes, *, seed: int) -> Scenes:
         prompts = [Prompt(text=text) for text in scenes.true[start : start + BATCH]]
         made = paint(backbone, prompts, recipe=recipe, key=key.child("noise", start), batch=BATCH)
         painted.append(made.pixels.permute(0, 2, 3, 1).numpy())
-    return replace(scenes, pixels=np.concatenate(painted), laid=False, told=False)
+    return np.concatenate(painted)
 
 
 @torch.no_grad()
