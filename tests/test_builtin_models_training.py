@@ -87,6 +87,23 @@ def test_patches_are_told_of_segments_by_pixels_alone() -> None:
     assert targets.sharp[0, inside + 1].tolist() == pytest.approx([8 * 8 * 0.7 / 64, 2 * 0.7])
 
 
+def test_a_picture_as_a_whole_is_told_by_its_segments() -> None:
+    pixels = one_square()
+    pixels[:, 0, 8:24, 16:32] = 0.8  # a light grey square turns red
+    targets = segment_targets(pixels)
+    # The common box goes from 15, 7 to 64, 49 or so; nothing is drawn left of it or above.
+    assert targets.frame[0, :4].tolist() == pytest.approx([15 / 8, 7 / 8, 0, 15 / 8], abs=1 / 8)
+    cover = torch.from_numpy(segments(pixels))[0] > 0
+    rows, columns = cover.nonzero(as_tuple=True)
+    centre = [columns.float().mean() - 31.5, rows.float().mean() - 31.5]
+    assert targets.frame[0, 4:].tolist() == pytest.approx([value.item() / 8 for value in centre], abs=1e-5)
+    assert targets.any.tolist() == [True]
+    assert targets.hues[0].tolist() == [1.0] + [0.0] * 11  # red is the first bin; grey has no hue
+    empty = segment_targets(torch.full((1, 3, 64, 64), 0.5))
+    assert empty.any.tolist() == [False]
+    assert empty.hues.sum() == 0
+
+
 def test_a_softer_picture_has_smaller_steps() -> None:
     sharp = one_square()
     soft = torch.nn.functional.avg_pool2d(torch.nn.functional.pad(sharp, (2,) * 4, mode="replicate"), 5, stride=1)

@@ -22,7 +22,14 @@ from torch import nn
 from scripts.builtin_models.clip import MEAN, STD, accuracy, build, save
 from scripts.builtin_models.layout import PATCHES, LayoutHeads, layout_loss, layout_targets
 from scripts.builtin_models.scenes import WRONG, Scenes, painted_anew, painted_over, rendered_scenes
-from scripts.builtin_models.segments import SegmentHeads, blobs_loss, segment_loss, segment_targets
+from scripts.builtin_models.segments import (
+    SegmentHeads,
+    ViewHeads,
+    blobs_loss,
+    segment_loss,
+    segment_targets,
+    view_loss,
+)
 from scripts.builtin_models.ship import TARGET
 from scripts.builtin_models.tokenizer import build as build_tokenizer
 from scripts.builtin_models.training import Trainer
@@ -57,6 +64,7 @@ class Taught(nn.Module):
         self.whole = WholeHeads(width)
         self.segments = nn.ModuleList([SegmentHeads(size) for size in (*[width] * len(LAYERS), shared)])
         self.blobs = nn.Linear(width, 3)
+        self.view = ViewHeads(width)
 
     def pictures(self, pixels: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor], torch.Tensor]:
         """Of pixels N,3,64,64 in 0..1: features N,D of length 1, patches N,P,width for the heads, the pooled state."""
@@ -185,7 +193,7 @@ def _loss(taught: Taught, tokenizer: Any, scenes: tuple[Scenes, ...], step: int)
     pieces = segment_targets(seen.pixels)
     for heads, each, weight in zip(taught.segments, patches, WEIGHTS, strict=True):
         loss = loss + weight * segment_loss(heads, each, pieces)  # type: ignore[arg-type]
-    loss = loss + 2 * blobs_loss(taught.blobs, state, pieces)
+    loss = loss + 2 * blobs_loss(taught.blobs, state, pieces) + 2 * view_loss(taught.view, state, pieces)
     return loss + whole_loss(taught.whole, state[:laid], whole_targets(*known, wear=seen.wear * _WEAR))
 
 

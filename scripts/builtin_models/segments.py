@@ -26,6 +26,18 @@ _LEAST = 8  # pixels of a segment
 _LEAST_SHARE = 0.08  # of a patch, for its segment to be asked about
 _EDGE = 8.0  # pixels of room that count as 1
 _TOLERANCE = 0.05
+HUES = 12
+"""Bins of the circle of hues, 30 degrees each."""
+_COLOURED = 40 / 255  # between the largest and the least channel of a pixel, for it to have a hue
+_SHOWS = 24.0  # pixels of a hue from which on it is there
+
+
+class ViewHeads(nn.Module):
+    """Linear heads on the pooled state before its projection, N,width: the segments of a picture together."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.frame, self.hues = nn.Linear(width, 6), nn.Linear(width, HUES)
 
 
 class SegmentHeads(nn.Module):
@@ -41,7 +53,9 @@ class SegmentTargets:
     """Of N pictures and P patches. cover N,P: share that is not ground. edges N,P,4: left, top, right, bottom of the
     segment that covers most, from the patch's middle, in units of two patches; known N,P: whether there is one. sharp
     N,P,2: mean and largest step of brightness. blobs N,3: how many segments, how many touch the border, and the least
-    room that the others leave to it.
+    room that the others leave to it. frame N,6: room left, above, right and below of all segments' common box, and
+    their centroid from the middle, right and down; any N: whether there are segments. hues N,HUES: 1 for each that they
+    show.
     """
 
     cover: torch.Tensor
@@ -49,6 +63,9 @@ class SegmentTargets:
     known: torch.Tensor
     sharp: torch.Tensor
     blobs: torch.Tensor
+    frame: torch.Tensor
+    any: torch.Tensor
+    hues: torch.Tensor
 
 
 def segments(pixels: torch.Tensor) -> NDArray[np.uint8]:
@@ -84,7 +101,28 @@ def segment_targets(pixels: torch.Tensor) -> SegmentTargets:
         blobs=torch.stack([
             there.sum(1) / 4, (there & (room <= 0)).sum(1) / 2, least.clamp(max=2 * _EDGE) / _EDGE
         ], 1),
+        frame=_frame(named > 0), any=there.any(1), hues=_hues(pixels, named > 0),
     )  # fmt: skip
+
+
+def _frame(cover: torch.Tensor) -> torch.Tensor:
+    box = boxes(cover[..., None].float())[:, 0]
+    place, area = torch.arange(SIDE).float(), cover.flatten(1).sum(1).clamp(min=1)
+    centre = [(cover.float().sum(axis) * place).sum(1) / area - (SIDE - 1) / 2 for axis in (1, 2)]
+    return torch.cat([box[:, :2], SIDE - box[:, 2:], torch.stack(centre, 1)], 1) / _EDGE
+
+
+def _hues(pixels: torch.Tensor, cover: torch.Tensor) -> torch.Tensor:
+    """N,HUES of covered pixels N,64,64: each pixel with a hue counts for the two bins it lies between."""
+    red, green, blue = pixels.unbind(1)
+    angle = torch.atan2(3**0.5 * (green - blue), 2 * red - green - blue) / (2 * torch.pi) * HUES
+    counted = (cover & (pixels.amax(1) - pixels.amin(1) > _COLOURED)).float().flatten(1)
+    lower = angle.floor()
+    above = (angle - lower).flatten(1)
+    found = torch.zeros(len(pixels), HUES)
+    for step, share in ((0, 1 - above), (1, above)):
+        found.scatter_add_(1, ((lower.long() + step) % HUES).flatten(1), share * counted)
+    return (found / _SHOWS).clamp(max=1)
 
 
 def _sharpness(pixels: torch.Tensor) -> torch.Tensor:
@@ -105,3 +143,10 @@ def segment_loss(heads: SegmentHeads, patches: torch.Tensor, targets: SegmentTar
 def blobs_loss(head: nn.Linear, pooled: torch.Tensor, targets: SegmentTargets) -> torch.Tensor:
     """A scalar for pooled states N,width."""
     return functional.smooth_l1_loss(head(pooled), targets.blobs, beta=0.1)
+
+
+def view_loss(heads: ViewHeads, pooled: torch.Tensor, targets: SegmentTargets) -> torch.Tensor:
+    """A scalar for pooled states N,width."""
+    known = targets.any
+    frame = functional.smooth_l1_loss(heads.frame(pooled)[known], targets.frame[known], beta=0.1)
+    return frame + functional.binary_cross_entropy_with_logits(heads.hues(pooled), targets.hues)

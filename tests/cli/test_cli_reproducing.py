@@ -110,6 +110,25 @@ def test_other_values_are_another_row_and_half_a_row_is_completed(
     assert json.loads(path.read_text())["summary"]["checkpoint"] != whole["summary"]["checkpoint"]
 
 
+def test_the_page_says_which_rows_are_older_than_a_network_that_ships(
+    call: Call, values: dict[str, Any], tmp_path: Path
+) -> None:
+    each = reproducing("dpo", tmp_path, values, Here(call))
+    each.run(("pairs-16",))
+    each.write("redraft reproduce dpo")
+    page, path = tmp_path / "dpo.md", tmp_path / "dpo" / "pairs-16.json"
+    assert "earlier weights" not in page.read_text()
+    row = json.loads(path.read_text())
+    assert set(row["weights"]) == {"clip", "clip-heldout", "sd", "sd3"}
+    path.write_text(json.dumps({**row, "weights": {**row["weights"], "sd3": "0" * 16}}))
+    each.write("redraft reproduce dpo")
+    assert "Measured with earlier weights of `sd3`: pairs-16." in page.read_text()
+    del row["weights"]
+    path.write_text(json.dumps(row))
+    each.write("redraft reproduce dpo")
+    assert "Measured with earlier weights of `clip`: pairs-16." in page.read_text()
+
+
 def test_a_row_holds_in_another_folder_tells_of_no_disk_and_needs_no_weights(
     call: Call, values: dict[str, Any], tmp_path: Path
 ) -> None:

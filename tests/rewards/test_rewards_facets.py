@@ -68,7 +68,10 @@ def planted(count: int = 1600) -> Examples:
     truth = torch.sigmoid(pooled @ KEY.child("truth").normal((dimension, len(FACETS))) / 4)
     values = (truth + 0.02 * KEY.child("noise").normal(truth.shape)).clamp(0, 1)
     features = PictureFeatures(
-        maps=KEY.child("maps").normal((count, 12, 4, 4)), pooled=pooled, energies=torch.zeros(count, 1)
+        maps=KEY.child("maps").normal((count, 12, 4, 4)),
+        pooled=pooled,
+        state=torch.zeros(count, 2),
+        energies=torch.zeros(count, 1),
     )
     return Examples(
         features=features, mirrored=None, picture=torch.arange(count), text=text, targets=values,
@@ -250,6 +253,8 @@ def test_the_card_is_drawn_as_one_page(fitted: FacetsScorer) -> None:
 
 
 def test_a_network_of_a_finer_grid_averages_its_maps() -> None:
-    features = PictureFeatures(maps=torch.zeros(2, 5, 8, 8), pooled=torch.zeros(2, 4), energies=torch.zeros(2, 3))
+    features = PictureFeatures(
+        maps=torch.zeros(2, 5, 8, 8), pooled=torch.zeros(2, 4), state=torch.zeros(2, 6), energies=torch.zeros(2, 3)
+    )
     network = network_like(features, facets=6, width=4, key=KEY)
     assert network(features, torch.zeros(2, 4)).shape == (2, 6)

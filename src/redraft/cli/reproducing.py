@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from redraft.cli import options
 from redraft.cli.options import run_config
 from redraft.core.errors import RedraftError, UsageError
+from redraft.models.builtin import weights_that_ship
 
 if TYPE_CHECKING:
     from redraft.loop.reproductions.plan import Arm, Reproduction, Row, Variation
@@ -137,14 +138,19 @@ class Reproducing:
         summary = {name: value for name, value in ended.answer.items() if name != "report"}
         return {
             "arm": arm.name, "config": self._portable(config), "seconds": ended.seconds,
-            "peak_memory": ended.peak_memory, "hardware": _hardware(), "summary": summary,
+            "peak_memory": ended.peak_memory, "hardware": _hardware(), "weights": weights_that_ship(),
+            "summary": summary,
         }  # fmt: skip
 
     def _measured(self, arm: Arm | Variation, asked: dict[str, Any]) -> dict[str, Any]:
+        from redraft.loop.reproductions.plan import Arm
+
         given = (self.work / arm.name).with_suffix(".measure.json")
         _write(given, asked)
         ended = self.launch(["redraft.cli.measuring", str(given), str(self.work / "pictures")])
-        return {"asked": self._portable(asked), "measured": ended.answer, "hardware": _hardware()}
+        found = {"asked": self._portable(asked), "measured": ended.answer, "hardware": _hardware()}
+        # An arm is as old as its training.
+        return found if isinstance(arm, Arm) else {**found, "weights": weights_that_ship()}
 
     def _portable(self, value: Any) -> Any:
         """The same with paths as they are below the folder: a row holds wherever the folder lies."""
@@ -236,6 +242,7 @@ class Reproducing:
 
         rows: dict[str, Row] = {}
         hardware: set[str] = set()
+        now = weights_that_ship()
         for arm in self.plan.arms:
             found = _read(self.row_path(arm.name))
             if found and (self.plan.measures is None or "measured" in found):
@@ -243,6 +250,7 @@ class Reproducing:
                 rows[arm.name] = Row(
                     arm=arm, summary=found.get("summary", {}), seconds=found.get("seconds", 0.0),
                     peak_memory=found.get("peak_memory", 0), measured=found.get("measured", {}),
+                    outdated=_outdated(found.get("weights", {}), now),
                 )  # fmt: skip
         return rows, sorted(hardware)
 
@@ -313,6 +321,11 @@ def _gains(plan: Reproduction, rows: Mapping[str, Row]) -> bytes:
                 Gain(name=name, difference=effect.difference * scale, low=effect.low * scale, high=effect.high * scale)
             )
     return gains_figure(gains, title=plan.title, unit=f"gain in {heading}, with 95 % interval")
+
+
+def _outdated(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    """Networks whose weights have changed. Rows from before weights were recorded are older than this `clip`."""
+    return tuple(name for name in now if then.get(name) != now[name]) if then else ("clip",)
 
 
 def _hardware() -> str:

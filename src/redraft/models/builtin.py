@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from importlib.resources import files
 from pathlib import Path
 
@@ -39,3 +40,17 @@ def builtin_name(folder: Path) -> str | None:
     """`builtin:sd` or `builtin:sd3` when `folder` is where its weights are, else None."""
     known = {(_root() / short).resolve(): PREFIX + short for short in NAMES}
     return known.get(folder.resolve())
+
+
+def weights_that_ship() -> dict[str, str]:
+    """For each built-in network, by the name of its folder, the beginning of a SHA-256 of all its weights.
+
+    What was measured with other weights is not comparable: results keep these names to know themselves outdated.
+    """
+    found = {}
+    for folder in sorted(path for path in _root().iterdir() if path.is_dir()):
+        digest = hashlib.sha256()
+        for path in sorted(folder.rglob("*.safetensors")):
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+        found[folder.name] = digest.hexdigest()[:16]
+    return found

@@ -205,8 +205,8 @@ def open_facets(
 
 def _network(tensors: dict[str, torch.Tensor], card: FacetCard, number: int, *, dimension: int) -> FacetNetwork:
     network = FacetNetwork(
-        channels=card.channels, dimension=dimension, energies=card.energies, grid=card.grid,
-        facets=len(card.picture_facets), width=card.width,
+        channels=card.channels, dimension=dimension, state=card.state, energies=card.energies,
+        grid=card.grid, facets=len(card.picture_facets), width=card.width,
     )  # fmt: skip
     own = _of(tensors, f"members.{number}.")
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}

@@ -65,6 +65,7 @@ class FacetCard(Config):
     members: int = Field(ge=2)
     width: int = Field(ge=1)
     channels: int = Field(ge=1)
+    state: int = Field(default=0, ge=0)  # 0: fitted before the state was read
     energies: int = Field(ge=0)
     grid: int = Field(ge=1)
     standards: dict[str, FacetStandard]

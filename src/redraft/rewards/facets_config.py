@@ -37,7 +37,7 @@ class FacetFitConfig(Config):
     passes: int = Field(default=12, ge=1, description="over the answers, for each member")
     batch: int = Field(default=64, ge=1, description="answers a step")
     learning_rate: float = Field(default=2e-3, gt=0, description="of adamw, the highest of the schedule")
-    decay: float = Field(default=0.1, ge=0, description="weight decay of adamw")
+    decay: float = Field(default=0.5, ge=0, description="weight decay of adamw")
     dropout: float = Field(default=0.2, ge=0, lt=1, description="of features and of the hidden layer")
     width: int = Field(default=64, ge=4, description="channels of the network on the CLIP's maps")
     mirrored: float = Field(

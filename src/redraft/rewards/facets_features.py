@@ -1,7 +1,8 @@
-"""What facet heads read of a picture: a CLIP's pooled features, and the maps of its layers, which know where and how.
+"""What facet heads read of a picture: a CLIP's pooled features, the state they come from, and the maps of its layers.
 
 Pooled features are trained to forget how a picture is painted: on the built-in CLIP they explain next to nothing of
-detail, ground and composition. The patches still hold it, most of all the first layer.
+detail, ground and composition. The patches still hold it, most of all the first layer; and the state before its
+projection into the space of texts, where what no text speaks of is lost.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ _FLOOR = 1e-3
 @dataclass(frozen=True, kw_only=True)
 class PictureFeatures:
     """Of B pictures. maps B,C,g,g: patches less their median, then layers, then `matched` channels D of the last layer
-    in the space of texts. pooled B,D of length 1. energies B,E: logarithms of how far patches lie from the median.
+    in the space of texts. pooled B,D of length 1; state B,W: what is projected to it. energies B,E: logarithms of how
+    far patches lie from the median.
     """
 
     maps: torch.Tensor
     pooled: torch.Tensor
+    state: torch.Tensor
     energies: torch.Tensor
 
     def __len__(self) -> int:
@@ -36,11 +39,13 @@ class PictureFeatures:
 
     def take(self, rows: torch.Tensor) -> PictureFeatures:
         """The rows given."""
-        return PictureFeatures(maps=self.maps[rows], pooled=self.pooled[rows], energies=self.energies[rows])
+        return PictureFeatures(
+            maps=self.maps[rows], pooled=self.pooled[rows], state=self.state[rows], energies=self.energies[rows]
+        )
 
     def halved(self) -> PictureFeatures:
         """The same with maps in half precision, to keep thousands of them."""
-        return PictureFeatures(maps=self.maps.half(), pooled=self.pooled, energies=self.energies)
+        return PictureFeatures(maps=self.maps.half(), pooled=self.pooled, state=self.state, energies=self.energies)
 
 
 def picture_features(tower: ClipTower, inputs: torch.Tensor) -> PictureFeatures:
@@ -62,6 +67,7 @@ def picture_features(tower: ClipTower, inputs: torch.Tensor) -> PictureFeatures:
     return PictureFeatures(
         maps=_maps(torch.cat([patches, *layers, matched], dim=-1)),
         pooled=functional.normalize(pooled, dim=-1),
+        state=output.pooler_output.float(),
         energies=torch.log(energies + _FLOOR),
     )
 
@@ -71,6 +77,7 @@ def joined(parts: list[PictureFeatures]) -> PictureFeatures:
     return PictureFeatures(
         maps=torch.cat([part.maps for part in parts]),
         pooled=torch.cat([part.pooled for part in parts]),
+        state=torch.cat([part.state for part in parts]),
         energies=torch.cat([part.energies for part in parts]),
     )
 

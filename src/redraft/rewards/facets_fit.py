@@ -75,7 +75,7 @@ def fit_facets(
         clip=tower.identity, clip_folder=clip_folder, picture_facets=config.picture_facets,
         clip_facets=config.clip_facets, members=config.members, width=config.width, alarm=config.alarm, seed=key.seed,
         channels=examples.features.maps.shape[1], grid=examples.features.maps.shape[-1],
-        energies=examples.features.energies.shape[1],
+        energies=examples.features.energies.shape[1], state=examples.features.state.shape[1],
         data_hash=fingerprint_of(answers.data_hash, hash_tensors({"seen": examples.features.pooled})), **outcome,
     )  # fmt: skip
     model = FacetModel(

@@ -31,14 +31,16 @@ class FacetNetwork(nn.Module):
     """
 
     def __init__(
-        self, *, channels: int, dimension: int, energies: int, grid: int, facets: int, width: int, dropout: float = 0.0,
-        key: Key | None = None,
+        self, *, channels: int, dimension: int, state: int, energies: int, grid: int, facets: int, width: int,
+        dropout: float = 0.0, key: Key | None = None,
     ) -> None:  # fmt: skip
-        """channels, grid: of the maps; dimension: of pooled and text features. key: of the weights (None: to load)."""
+        """channels, grid: of the maps; dimension: of pooled and text features; state: what is read of that before the
+        projection. key: of the weights (None: to load).
+        """
         super().__init__()
-        self.dimension, self.dropout = dimension, dropout
+        self.dimension, self.state, self.dropout = dimension, state, dropout
         self.side = min(_POOLED, grid)
-        vector = input_width(dimension, inputs="alignment") + energies
+        vector = input_width(dimension, inputs="alignment") + energies + state
         for name, size in (("map", channels), ("vector", vector), ("text", dimension)):
             self.register_buffer(f"{name}_mean", torch.zeros(size))
             self.register_buffer(f"{name}_std", torch.ones(size))
@@ -77,7 +79,8 @@ class FacetNetwork(nn.Module):
         self.get_buffer(f"{name}_std").copy_(spread.clamp(min=_LEAST_SPREAD))
 
     def _vector(self, features: PictureFeatures, text: torch.Tensor) -> torch.Tensor:
-        return torch.cat([head_inputs(features.pooled, text, inputs="alignment"), features.energies], dim=-1)
+        pair = head_inputs(features.pooled, text, inputs="alignment")
+        return torch.cat([pair, features.energies, features.state[:, : self.state]], dim=-1)
 
     def _standard(self, name: str, values: torch.Tensor) -> torch.Tensor:
         shape = (-1, 1, 1) if values.ndim == 4 else (-1,)
@@ -120,6 +123,7 @@ def network_like(
 ) -> FacetNetwork:
     """A network for features of these shapes."""
     return FacetNetwork(
-        channels=features.maps.shape[1], dimension=features.pooled.shape[1], energies=features.energies.shape[1],
-        grid=features.maps.shape[-1], facets=facets, width=width, dropout=dropout, key=key,
+        channels=features.maps.shape[1], dimension=features.pooled.shape[1], state=features.state.shape[1],
+        energies=features.energies.shape[1], grid=features.maps.shape[-1], facets=facets, width=width, dropout=dropout,
+        key=key,
     )  # fmt: skip

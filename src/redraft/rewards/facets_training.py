@@ -222,6 +222,7 @@ def _either(choice: torch.Tensor, first: PictureFeatures, second: PictureFeature
     return PictureFeatures(
         maps=torch.where(column[..., None, None], first.maps, second.maps),
         pooled=torch.where(column, first.pooled, second.pooled),
+        state=torch.where(column, first.state, second.state),
         energies=torch.where(column, first.energies, second.energies),
     )
 

@@ -10,16 +10,17 @@ from redraft.core.config import Config
 
 
 class PreferenceFitConfig(Config):
-    """How a CLIP is tuned to choices. The defaults suit some thousand choices on the built-in CLIP.
+    """How a CLIP is tuned to choices. The defaults suit some thousand choices on the built-in CLIP, where they had the
+    least loss on held-out prompts of the settings tried: the fewer image layers learn, the better for unseen models.
 
     HPS v2's own for ViT-H/14: image_layers 20, text_layers 11, learning_rate 3.3e-6, weight_decay 0.35, batch 128,
     warmup 500.
     """
 
     image_layers: int = Field(
-        default=4, ge=-1, description="last image layers that are trained; 0: only the projection behind them; -1: none"
+        default=0, ge=-1, description="last image layers that are trained; 0: only the projection behind them; -1: none"
     )
-    text_layers: int = Field(default=0, ge=-1, description="last text layers that are trained, likewise")
+    text_layers: int = Field(default=1, ge=-1, description="last text layers that are trained, likewise")
     ties: Literal["none", "rao-kupper", "davidson"] = Field(default="davidson", description="model of ties")
     weighting: Literal["pair", "prompt"] = Field(
         default="pair", description="what counts alike: every pair, or every prompt (PickScore)"
@@ -28,7 +29,7 @@ class PreferenceFitConfig(Config):
     contrast: float = Field(default=0.0, ge=0, description="weight of CLIP's own loss on the pictures people chose")
     epochs: int = Field(default=12, ge=1, description="passes over all rows")
     batch: int = Field(default=64, ge=1, description="rows a step, those of one prompt together")
-    learning_rate: float = Field(default=3e-4, gt=0, description="of AdamW, after the warm-up; then a cosine to 0")
+    learning_rate: float = Field(default=1e-3, gt=0, description="of AdamW, after the warm-up; then a cosine to 0")
     warmup: int = Field(default=20, ge=0, description="steps of linear growth of the learning rate")
     weight_decay: float = Field(default=0.05, ge=0, description="not on biases, norms and the scale")
     jitter: float = Field(default=0.0, ge=0, lt=1, description="light augmentation: brightness and noise, in 0..1")

@@ -70,12 +70,25 @@ def _tables(reproduction: Reproduction, rows: Mapping[str, Row]) -> list[str]:
     if not reproduction.sections:
         everything = tuple(arm.name for arm in reproduction.arms)
         whole = Section(title="", text="", arms=everything, metrics=reproduction.metrics)
-        return [_table(whole, rows, verdict=reproduction.measures is None)]
+        return [_table(whole, rows, verdict=reproduction.measures is None), *_outdated(rows)]
     parts = []
     for section in reproduction.sections:
         if any(name in rows for name in section.arms):
             parts += [f"## {section.title}", section.text, _table(section, rows, verdict=False)]
-    return parts
+    return [*parts, *_outdated(rows)]
+
+
+def _outdated(rows: Mapping[str, Row]) -> list[str]:
+    """Which rows were measured with networks that have other weights now, and what of them still holds."""
+    networks: dict[tuple[str, ...], list[str]] = {}
+    for name, row in rows.items():
+        if row.outdated:
+            networks.setdefault(row.outdated, []).append(name)
+    return [
+        f"Measured with earlier weights of {', '.join(f'`{part}`' for part in parts)}: {', '.join(names)}. What these "
+        "networks train, score and gate would differ today; the oracle's figures are of the pictures as they were."
+        for parts, names in networks.items()
+    ]
 
 
 def _table(section: Section, rows: Mapping[str, Row], *, verdict: bool) -> str:

@@ -83,6 +83,7 @@ class Row:
     """What one arm gave. samples: pictures painted for training; peak_memory: bytes, of the arm's own process.
 
     summary: what `redraft train` printed, {} for a variation. measured: what `loop.measuring.measure` gave, if asked.
+    outdated: built-in networks that had other weights then than they ship with now.
     """
 
     arm: Arm | Variation
@@ -90,6 +91,7 @@ class Row:
     seconds: float
     peak_memory: int
     measured: Mapping[str, Any] = field(default_factory=dict)
+    outdated: tuple[str, ...] = ()
 
     @property
     def samples(self) -> int:
