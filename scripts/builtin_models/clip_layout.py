@@ -7,6 +7,7 @@ The first part is `clip`. Its held-out sister `clip-heldout` has no second part.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 import torch.nn.functional as functional
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -32,7 +34,7 @@ from scripts.builtin_models.segments import (
 )
 from scripts.builtin_models.ship import TARGET
 from scripts.builtin_models.tokenizer import build as build_tokenizer
-from scripts.builtin_models.training import Trainer
+from scripts.builtin_models.training import BEFORE, Trainer
 from scripts.builtin_models.wearing import bent, blurred, brightened, lumped, moved, still_whole
 from scripts.builtin_models.whole import WholeHeads, whole_loss, whole_targets
 
@@ -91,13 +93,11 @@ def train(work: Path, *, steps: int, from_shipped: bool, begin: Path | None = No
     torch.manual_seed(7)
     clip = build(held_out=False, depth=DEEP)
     deepen(clip, _start(work, from_shipped=from_shipped))
-    taught, tokenizer = Taught(clip), build_tokenizer()
-    if begin is not None:
-        _go_on(taught, begin)
-    trainer = Trainer(
-        taught, folder=work / "clip-layout", steps=steps, learning_rate=RATE, muon_rate=RATE, ema=0.998
-    )  # fmt: skip
-    scenes = _scenes(work / "clip-layout")
+    taught, tokenizer, folder = Taught(clip), build_tokenizer(), work / "clip-layout"
+    before = 0 if begin is None else _go_on(taught, begin)
+    trainer = Trainer(taught, folder=folder, steps=steps, learning_rate=RATE, muon_rate=RATE, ema=0.998)
+    (folder / BEFORE).write_text(json.dumps(before))
+    scenes = _scenes(folder)
 
     def loss_of(step: int) -> torch.Tensor:
         return _loss(taught, tokenizer, scenes, step)
@@ -105,7 +105,10 @@ def train(work: Path, *, steps: int, from_shipped: bool, begin: Path | None = No
     trainer.run(
         loss_of, measure=lambda: accuracy(clip, tokenizer, _of_clip(trainer.ema)), measure_every=500,
     )  # fmt: skip
-    save_file({name: value.half() for name, value in trainer.ema.items()}, work / "clip-layout" / "taught.safetensors")
+    save_file(
+        {name: value.half() for name, value in trainer.ema.items()}, folder / "taught.safetensors",
+        metadata={"steps": str(before + trainer.step)},
+    )  # fmt: skip
     save(work, "clip", _of_clip(trainer.ema), held_out=False, depth=DEEP)
 
 
@@ -125,12 +128,17 @@ def deepen(clip: Any, weights: dict[str, torch.Tensor]) -> None:
     clip.load_state_dict(full)
 
 
-def _go_on(taught: Taught, begin: Path) -> None:
-    """Load what an earlier run left. Raises SystemExit when it is not of this CLIP: only heads may be missing."""
+def _go_on(taught: Taught, begin: Path) -> int:
+    """Load what earlier runs left, and say how many steps they took together.
+
+    Raises SystemExit when it is not of this CLIP: only heads may be missing.
+    """
     found = taught.load_state_dict({name: value.float() for name, value in load_file(begin).items()}, strict=False)
     wrong = [*found.unexpected_keys, *(name for name in found.missing_keys if name.startswith("clip."))]
     if wrong:
         raise SystemExit(f"{begin} is not of this CLIP ({wrong[0]} and {len(wrong) - 1} more): leave --begin out")
+    with safe_open(begin, framework="pt") as file:  # type: ignore[no-untyped-call]
+        return int((file.metadata() or {}).get("steps", 0))
 
 
 def _of_clip(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

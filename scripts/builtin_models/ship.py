@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from scripts.builtin_models import autoencoder, denoiser
+from scripts.builtin_models.training import BEFORE
 
 TARGET = Path("src/redraft/builtin")
 LIMIT = 24 * 10**6
@@ -54,13 +55,18 @@ def _ship_clip(work: Path, name: str) -> None:
             (target / path.name).write_bytes(path.read_bytes())
     second = work / f"{name}-layout" / "state.pt"
     state = torch.load(second if second.exists() else work / name / "state.pt", weights_only=True)
-    (target / "README.md").write_text(_clip_card(name, state, second=second.exists()))
+    kept = second.parent / BEFORE
+    before = int(json.loads(kept.read_text())) if kept.exists() else 0
+    (target / "README.md").write_text(_clip_card(name, state, second=second.exists(), before=before))
 
 
-def _training_facts(state: dict[str, Any]) -> str:
+def _training_facts(state: dict[str, Any], *, before: int = 0) -> str:
+    """before: steps of the runs that the last one went on from, with a warm-up of its own."""
+    earlier = f", after {before} in runs from which it went on" if before else ""
     return (
-        f"- optimiser steps: {state['step']}; time: {state['seconds'] / 60:.0f} minutes on one core of a "
-        f"{platform.machine()} CPU (shared with other work)\n"
+        f"- optimiser steps: {state['step']}{earlier}; time{' of the last run' if before else ''}: "
+        f"{state['seconds'] / 60:.0f} minutes on one or two cores of a {platform.machine()} CPU (shared with other "
+        "work)\n"
     )
 
 
@@ -99,8 +105,8 @@ Oracle accuracy in percent on 384 balanced prompts while training (EMA weights, 
 """
 
 
-def _clip_card(name: str, state: dict[str, Any], *, second: bool) -> str:
-    last = state["history"][-1]
+def _clip_card(name: str, state: dict[str, Any], *, second: bool, before: int) -> str:
+    last, stage, steps = state["history"][-1], f"{name}-layout" if second else name, state["step"] + before
     more = (
         """- then, from these weights, in a vision tower twice as deep whose new layers began by adding nothing: renders
   with stray strokes, some that `builtin:sd` painted over and pictures that it painted; three wrong captions of each
@@ -122,9 +128,9 @@ A tiny CLIP of Redraft's picture world (64x64 pixels, patches of 8), {use}.
 
 - data: fresh renders (seed {40 if name == "clip-heldout" else 41}), degraded by blur, noise and brightness; one wrong
   caption of each picture as an extra negative
-{more}{_training_facts(state)}- on 512 fresh degraded renders: true caption beats its wrong one
+{more}{_training_facts(state, before=before)}- on 512 fresh degraded renders: true caption beats its wrong one
   {100 * last["true_beats_wrong"]:.1f} %;
   retrieval of one text among 512 {100 * last["retrieval"]:.1f} %
-- rebuild: `python -m scripts.builtin_models {name}{"-layout" if second else ""} --work FOLDER --steps {state["step"]}`
+- rebuild: `python -m scripts.builtin_models {stage} --work FOLDER --steps {steps}`
 - licence: Apache-2.0
 """

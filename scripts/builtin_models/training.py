@@ -15,6 +15,9 @@ from torch import nn
 
 from scripts.builtin_models.muon import SingleMuon
 
+BEFORE = "before.json"
+"""Beside a state: how many steps those runs took that this one goes on from, each with a schedule of its own."""
+
 
 def learning_rate_factor(step: int, *, steps: int, warmup: int = 100, cooldown: float = 0.3) -> float:
     """Linear warm-up, constant, then 1 - sqrt down to zero over the last `cooldown` share (2405.18392, section 4).
