@@ -51,7 +51,7 @@ def main() -> None:
             from scripts.builtin_models import clip_layout
 
             clip_layout.train(
-                work, steps=arguments.steps or 6000, from_shipped=arguments.from_shipped, begin=arguments.begin
+                work, steps=arguments.steps or 9500, from_shipped=arguments.from_shipped, begin=arguments.begin
             )  # fmt: skip
         case "sd" | "sd3":
             from scripts.builtin_models import denoiser
