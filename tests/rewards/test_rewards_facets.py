@@ -21,7 +21,7 @@ from redraft.rewards.facets_clips import clip_features
 from redraft.rewards.facets_config import TEMPORAL, FacetFitConfig
 from redraft.rewards.facets_features import PictureFeatures, picture_features
 from redraft.rewards.facets_fit import fit_facets
-from redraft.rewards.facets_network import network_like
+from redraft.rewards.facets_network import FacetNetwork, network_like
 from redraft.rewards.facets_training import Examples, _Trainer, fit_members, folds
 from redraft.rewards.preference_pictures import PixelPictures
 from redraft.testing import check_scorer
@@ -257,4 +257,28 @@ def test_a_network_of_a_finer_grid_averages_its_maps() -> None:
         maps=torch.zeros(2, 5, 8, 8), pooled=torch.zeros(2, 4), state=torch.zeros(2, 6), energies=torch.zeros(2, 3)
     )
     network = network_like(features, facets=6, width=4, key=KEY)
+    assert network(features, torch.zeros(2, 4)).shape == (2, 6)
+
+
+def test_the_state_is_heard_along_its_principal_axes_however_small() -> None:
+    """A direction with a hundredth of the largest deviation counts as much; one that is constant stays finite."""
+    drawn = KEY.child("state").normal((400, 3)) * torch.tensor([10.0, 0.5, 0.0])
+    turn = torch.linalg.qr(KEY.child("turn").normal((3, 3)))[0]
+    features = PictureFeatures(
+        maps=torch.zeros(400, 5, 8, 8), pooled=torch.zeros(400, 4), state=drawn @ turn, energies=torch.zeros(400, 3)
+    )
+    network = network_like(features, facets=6, width=4, key=KEY)
+    network.standardise(features, torch.zeros(400, 4))
+    heard = features.state @ network.get_buffer("state_axes")
+    assert torch.isfinite(heard).all()
+    assert heard.var(0).tolist() == pytest.approx([0, 0.5**2 / (0.5**2 + 10**2 * 1e-4), 1], abs=0.05)
+    assert torch.corrcoef(heard[:, 1:].T)[0, 1].abs() < 0.01
+
+
+def test_a_network_from_before_the_state_was_read_has_neither_its_axes_nor_its_path() -> None:
+    network = FacetNetwork(channels=5, dimension=4, state=0, energies=3, grid=8, facets=6, width=4, key=KEY)
+    assert not any("state" in name or "gist" in name or "broad" in name for name in network.state_dict())
+    features = PictureFeatures(
+        maps=torch.zeros(2, 5, 8, 8), pooled=torch.zeros(2, 4), state=torch.zeros(2, 9), energies=torch.zeros(2, 3)
+    )
     assert network(features, torch.zeros(2, 4)).shape == (2, 6)

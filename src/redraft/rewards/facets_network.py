@@ -17,6 +17,8 @@ from redraft.rewards.feature_heads import head_inputs, input_width
 
 _HIDDEN = 192
 _POOLED = 4  # the maps are read at this many places along each side
+_WIDE, _GIST = 256, 96  # layers of the path that reads vectors alone
+_LEAST_VARIANCE = 1e-4  # of the largest: directions of the state below it are not blown up
 _QUERIES = 2  # places that are looked for, wherever they are
 _LIMIT = 6.0  # standard deviations beyond which an input says no more
 _LEAST_SPREAD = 1e-4
@@ -44,6 +46,8 @@ class FacetNetwork(nn.Module):
         for name, size in (("map", channels), ("vector", vector), ("text", dimension)):
             self.register_buffer(f"{name}_mean", torch.zeros(size))
             self.register_buffer(f"{name}_std", torch.ones(size))
+        if state:
+            self.register_buffer("state_axes", torch.eye(state))
         # skip_init: torch's own start would draw from the global generator.
         self.seen = skip_init(nn.Conv2d, channels + dimension, width, 1)  # type: ignore[no-untyped-call]
         self.near = skip_init(nn.Conv2d, width, width, 3, padding=1)  # type: ignore[no-untyped-call]
@@ -51,6 +55,10 @@ class FacetNetwork(nn.Module):
         self.far = skip_init(nn.Conv2d, width, width, 3, padding=1)  # type: ignore[no-untyped-call]
         self.look = skip_init(nn.Conv2d, width, _QUERIES, 1)  # type: ignore[no-untyped-call]
         pooled = width * (self.side**2 + 4 + _QUERIES)
+        if state:
+            self.broad = skip_init(nn.Linear, vector, _WIDE)  # type: ignore[no-untyped-call]
+            self.gist = skip_init(nn.Linear, _WIDE, _GIST)  # type: ignore[no-untyped-call]
+            pooled += _GIST
         self.hidden = skip_init(nn.Linear, pooled + vector, _HIDDEN)  # type: ignore[no-untyped-call]
         self.output = skip_init(nn.Linear, _HIDDEN, facets)  # type: ignore[no-untyped-call]
         if key is not None:
@@ -70,6 +78,8 @@ class FacetNetwork(nn.Module):
         """Take mean and spread of all inputs from the pictures of the fit and their prompts' features B,D."""
         maps = features.maps.float()
         self._keep("map", maps.mean((0, 2, 3)), maps.std((0, 2, 3)))
+        if self.state:
+            self.get_buffer("state_axes").copy_(_principal_axes(features.state[:, : self.state]))
         vector = self._vector(features, text)
         self._keep("vector", vector.mean(0), vector.std(0))
         self._keep("text", text.mean(0), text.std(0))
@@ -80,7 +90,10 @@ class FacetNetwork(nn.Module):
 
     def _vector(self, features: PictureFeatures, text: torch.Tensor) -> torch.Tensor:
         pair = head_inputs(features.pooled, text, inputs="alignment")
-        return torch.cat([pair, features.energies, features.state[:, : self.state]], dim=-1)
+        if not self.state:
+            return torch.cat([pair, features.energies], dim=-1)
+        # Along its principal axes: what is small in the state, such as the room left to the border, is heard too.
+        return torch.cat([pair, features.energies, features.state @ self.get_buffer("state_axes")], dim=-1)
 
     def _standard(self, name: str, values: torch.Tensor) -> torch.Tensor:
         shape = (-1, 1, 1) if values.ndim == 4 else (-1,)
@@ -103,7 +116,7 @@ class FacetNetwork(nn.Module):
         flat = torch.cat([
             functional.adaptive_max_pool2d(seen, self.side).flatten(1),
             *(maps.amax((2, 3)) for maps in (seen, single)), *(maps.mean((2, 3)) for maps in (seen, single)),
-            found, vector,
+            found, vector, *([functional.gelu(self.gist(functional.gelu(self.broad(vector))))] if self.state else []),
         ], 1)  # fmt: skip
         hidden = functional.gelu(self.hidden(self._dropped(flat, "flat", key, share=self.dropout)))
         logits: torch.Tensor = self.output(self._dropped(hidden, "hidden", key, share=self.dropout))
@@ -116,6 +129,15 @@ class FacetNetwork(nn.Module):
         shape = values.shape[:2]
         kept = (key.child(name).uniform(shape) >= share).to(values) / (1 - share)
         return values * (kept[..., None, None] if values.ndim == 4 else kept)
+
+
+def _principal_axes(state: torch.Tensor) -> torch.Tensor:
+    """W,W of states B,W: its columns are the principal axes, scaled so that the states have variance 1 along each."""
+    centred = (state - state.mean(0)).double()
+    variance, axes = torch.linalg.eigh(centred.T @ centred / len(centred))
+    floor = (variance[-1] * _LEAST_VARIANCE).clamp(min=_LEAST_SPREAD**2)
+    scaled: torch.Tensor = (axes / (variance.clamp(min=0) + floor).sqrt()).float()
+    return scaled
 
 
 def network_like(

@@ -43,4 +43,4 @@ class PreferenceFitConfig(Config):
         default=0.9, ge=0, lt=1, description="decay of the averaged weights, which are kept; 0: none"
     )
     holdout: float = Field(default=0.15, gt=0, lt=1, description="share of prompts held out by hash")
-    patience: int = Field(default=6, ge=1, description="passes without better held-out accuracy before stopping")
+    patience: int = Field(default=6, ge=1, description="passes in a row of which none is kept before stopping")

@@ -3,7 +3,7 @@
     1  s = exp(logit_scale) * cos(image, text) of every picture of a batch; logit_scale is held in [0, ln 100]
     2  pairs: cross-entropy of the outcome under Bradley-Terry or a model with ties, at s_first - s_second
     3  ratings of single pictures: cross-entropy of sigmoid(s - offset)
-    4  after each pass: accuracy on choices of held-out prompts; the best weights are kept, those of the start included
+    4  after each pass: accuracy on choices of held-out prompts; the best weights are kept (`preference_passes`)
 
 Differs from HPS v2's script: losses are averaged with their weights, where the script sums them over a device's batch
 (AdamW makes up for the factor, but for its epsilon); ties may have a probability of their own.
@@ -39,6 +39,7 @@ from redraft.rewards.preference_card import PreferenceCard
 from redraft.rewards.preference_config import PreferenceFitConfig
 from redraft.rewards.preference_data import PreferenceData, prompt_weights
 from redraft.rewards.preference_losses import pair_loss, rating_point_loss
+from redraft.rewards.preference_passes import BestPass
 from redraft.rewards.preference_pictures import Pictures
 from redraft.rewards.ratings import split_by_group
 
@@ -47,7 +48,6 @@ MOST_SCALE = math.log(100)
 _LARGEST_GRADIENT = 1.0
 _ENTRIES_AT_ONCE = 128
 _SCALES = 93
-_LEAST_GAIN = 1e-6
 
 OnPass = Callable[[int, int, Mapping[str, float]], None]
 """Told after each pass: passes done, passes at most, the held-out metrics."""
@@ -194,7 +194,7 @@ class _Training:
 
     def run(self, on_pass: OnPass | None) -> None:
         """Train; leaves the weights of the best pass in the model, which is frozen again."""
-        best, since = self._judge(), 0
+        best, since = BestPass(self._judge()), 0
         kept = self._copy()
         if not self.layers:
             self._finish(kept)
@@ -208,8 +208,8 @@ class _Training:
             found, since = self._judge(), since + 1
             if on_pass:
                 on_pass(epoch + 1, self.config.epochs, found)
-            if _better(found, best):
-                best, kept, self.best_pass, since = found, self._copy(), epoch + 1, 0
+            if best.takes(found):
+                kept, self.best_pass, since = self._copy(), epoch + 1, 0
             self._load(trained)
             if since >= self.config.patience:
                 break
@@ -303,11 +303,3 @@ class _Training:
         self.metrics = {f"held_out/{name}": value for name, value in self._judge().items()}
         if len(self.held_out.data.pairs):
             self.threshold = tie_threshold(self.margins(self.held_out.data)[0], self.held_out.data.outcome)
-
-
-def _better(found: Mapping[str, float], best: Mapping[str, float]) -> bool:
-    """Higher held-out accuracy, of pairs where there are any; at equal accuracy a lower loss."""
-    name = "pair_accuracy" if "pair_accuracy" in best else "point_accuracy"
-    if abs(found.get(name, 0.0) - best.get(name, 0.0)) > _LEAST_GAIN:
-        return found.get(name, 0.0) > best.get(name, 0.0)
-    return found["loss"] < best["loss"] - _LEAST_GAIN
