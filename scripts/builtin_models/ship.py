@@ -65,7 +65,7 @@ def _training_facts(state: dict[str, Any], *, before: int = 0) -> str:
     earlier = f", after {before} in runs from which it went on" if before else ""
     return (
         f"- optimiser steps: {state['step']}{earlier}; time{' of the last run' if before else ''}: "
-        f"{state['seconds'] / 60:.0f} minutes on one or two cores of a {platform.machine()} CPU (shared with other "
+        f"{state['seconds'] / 60:.0f} minutes\n  on one or two cores of a {platform.machine()} CPU (shared with other "
         "work)\n"
     )
 

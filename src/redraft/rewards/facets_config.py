@@ -33,7 +33,7 @@ class FacetFitConfig(Config):
     """How facet heads are fitted. The defaults suit some thousand answers on the built-in CLIP."""
 
     facets: tuple[str, ...] = Field(default=FACETS, description="the sliders: the six, and any more")
-    members: int = Field(default=4, ge=2, le=16, description="of the ensemble; each leaves out its share of prompts")
+    members: int = Field(default=6, ge=2, le=16, description="of the ensemble; each leaves out its share of prompts")
     passes: int = Field(default=12, ge=1, description="over the answers, for each member")
     batch: int = Field(default=64, ge=1, description="answers a step")
     learning_rate: float = Field(default=2e-3, gt=0, description="of adamw, the highest of the schedule")
