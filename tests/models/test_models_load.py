@@ -86,3 +86,15 @@ def test_builtin_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folders:
     shutil.copytree(folders["sd"], tmp_path / "sd")
     assert open_backbone("builtin:sd").base == "builtin:sd"
     assert open_backbone(str(tmp_path / "sd")).base == "builtin:sd"
+
+
+def test_a_calibration_is_not_of_the_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "sd" / "unet").mkdir(parents=True)
+    (tmp_path / "sd" / "unet" / "model.safetensors").write_bytes(b"weights")
+    monkeypatch.setattr(builtin, "_root", lambda: tmp_path)
+    before = builtin.weights_that_ship()
+    assert set(before) == {"sd"}
+    (tmp_path / "sd" / "calibration.safetensors").write_bytes(b"of a judge")
+    assert builtin.weights_that_ship() == before
+    (tmp_path / "sd" / "unet" / "model.safetensors").write_bytes(b"others")
+    assert builtin.weights_that_ship() != before

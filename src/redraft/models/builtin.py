@@ -45,12 +45,13 @@ def builtin_name(folder: Path) -> str | None:
 def weights_that_ship() -> dict[str, str]:
     """For each built-in network, by the name of its folder, the beginning of a SHA-256 of all its weights.
 
-    What was measured with other weights is not comparable: results keep these names to know themselves outdated.
+    What was measured with other weights is not comparable: results keep these names to know themselves outdated. A
+    calibration is not of the network: it says where a judge's scores lie, and changes with the judge.
     """
     found = {}
     for folder in sorted(path for path in _root().iterdir() if path.is_dir()):
         digest = hashlib.sha256()
-        for path in sorted(folder.rglob("*.safetensors")):
+        for path in sorted(set(folder.rglob("*.safetensors")) - {folder / "calibration.safetensors"}):
             digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
         found[folder.name] = digest.hexdigest()[:16]
     return found
