@@ -18,6 +18,8 @@ from redraft.world import GENEVAL_TASKS
 SOURCE, BEFORE = "2605.30038", "2503.08250"
 WORLD: Mapping[str, Any] = {"probes": {"every": 0}, "tripwires": NO_TRIPWIRES}
 GUIDANCE = (1.5, 2.0, 3.0, 4.0)
+COUNTED = {**EXAMINATION, "prompts": 1152}
+"""A sixth of the prompts counts: of 384 they were too few to tell SoftREPA's counting from AGSM's."""
 
 
 def _agsm(name: str, title: str, **options: Any) -> Arm:
@@ -174,7 +176,7 @@ REPRODUCTION = Reproduction(
     claims=CLAIMS,
     metrics=(("oracle/counting", "counting, %"),),
     settings={"world": WORLD},
-    measures=Measures(examine=EXAMINATION, timed=64),
+    measures=Measures(examine=COUNTED, timed=64),
     sections=SECTIONS,
     charts=CHARTS,
     model="builtin:sd3",
