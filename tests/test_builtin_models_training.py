@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from scripts.builtin_models.clip import build
 from scripts.builtin_models.clip_layout import DEEP, Taught, _go_on, deepen
 from scripts.builtin_models.layout import PATCHES
 from scripts.builtin_models.muon import SingleMuon, orthogonal
-from scripts.builtin_models.segments import segment_targets, segments
+from scripts.builtin_models.recognised import SHAPE_NAMES, recognised
+from scripts.builtin_models.segments import SegmentTargets, segment_targets, segments
 
 SHAPES = ((24, 24), (48, 24), (24, 48), (24, 48))
 
@@ -71,43 +73,34 @@ def test_segments_are_numbered_by_size_and_ground_is_none() -> None:
     assert (segments(speck) == found).all()  # a lone pixel is no segment
 
 
+def targets_of(pixels: torch.Tensor) -> SegmentTargets:
+    named = segments(pixels)
+    return segment_targets(pixels, named, recognised(pixels, named))
+
+
 def test_patches_are_told_of_segments_by_pixels_alone() -> None:
-    """Smoothing by 0.7 pixels spreads a dark thing on light ground by one pixel each way."""
-    targets = segment_targets(one_square())
-    inside, bar, ground = 1 * 8 + 2, 5 * 8 + 7, 7 * 8
-    assert targets.cover[0, [inside, bar, ground]].tolist() == [1.0, 1.0, 0.0]
+    pixels = one_square()
+    pixels[:, :, 40:54, 20:50] = 0.0  # a plate
+    targets = targets_of(pixels)
+    inside, plate, bar, ground = 1 * 8 + 2, 5 * 8 + 4, 5 * 8 + 7, 7 * 8
+    assert targets.cover[0, [inside, plate, bar, ground]].tolist() == [1.0, 1.0, 1.0, 0.0]
     assert targets.known.shape == (1, PATCHES)
-    assert targets.known[0, [inside, bar, ground]].tolist() == [True, True, False]
-    # The middle of this patch is (20, 12); the box from 15, 7 to 33, 25; in units of 16 pixels.
-    assert targets.edges[0, inside].tolist() == [-5 / 16, -5 / 16, 13 / 16, 13 / 16]
-    # Two segments of four that count as 1, one of two at the border, and room of 7 pixels of 8.
-    assert targets.blobs[0].tolist() == [2 / 4, 1 / 2, 7 / 8]
+    assert targets.known[0, [inside, plate, bar, ground]].tolist() == [True, True, True, False]
+    # The middle of this patch is (20, 12); the box from 16, 8 to 32, 24; in units of 16 pixels.
+    assert targets.edges[0, inside].tolist() == [-4 / 16, -4 / 16, 12 / 16, 12 / 16]
+    square = SHAPE_NAMES.index("square")
+    assert targets.kind[0, [inside, plate, bar]].tolist() == [square, -1, square]  # what is cut may be a square still
+    assert targets.alike[0, [inside, bar]].min() > 0.95
+    assert math.isnan(targets.alike[0, plate])
     assert targets.sharp[0, ground].tolist() == [0.0, 0.0]
     # The next patch ends with the square: 8 steps of 0.7 among 64 pixels, the mean eightfold.
     assert targets.sharp[0, inside + 1].tolist() == pytest.approx([8 * 8 * 0.7 / 64, 2 * 0.7])
 
 
-def test_a_picture_as_a_whole_is_told_by_its_segments() -> None:
-    pixels = one_square()
-    pixels[:, 0, 8:24, 16:32] = 0.8  # a light grey square turns red
-    targets = segment_targets(pixels)
-    # The common box goes from 15, 7 to 64, 49 or so; nothing is drawn left of it or above.
-    assert targets.frame[0, :4].tolist() == pytest.approx([15 / 8, 7 / 8, 0, 15 / 8], abs=1 / 8)
-    cover = torch.from_numpy(segments(pixels))[0] > 0
-    rows, columns = cover.nonzero(as_tuple=True)
-    centre = [columns.float().mean() - 31.5, rows.float().mean() - 31.5]
-    assert targets.frame[0, 4:].tolist() == pytest.approx([value.item() / 8 for value in centre], abs=1e-5)
-    assert targets.any.tolist() == [True]
-    assert targets.hues[0].tolist() == [1.0] + [0.0] * 11  # red is the first bin; grey has no hue
-    empty = segment_targets(torch.full((1, 3, 64, 64), 0.5))
-    assert empty.any.tolist() == [False]
-    assert empty.hues.sum() == 0
-
-
 def test_a_softer_picture_has_smaller_steps() -> None:
     sharp = one_square()
     soft = torch.nn.functional.avg_pool2d(torch.nn.functional.pad(sharp, (2,) * 4, mode="replicate"), 5, stride=1)
-    steps = [segment_targets(pixels).sharp[0, :, 1].max() for pixels in (sharp, soft)]
+    steps = [targets_of(pixels).sharp[0, :, 1].max() for pixels in (sharp, soft)]
     assert steps[1] < 0.5 * steps[0]
 
 
@@ -125,11 +118,12 @@ def test_going_on_needs_the_same_clip_and_only_heads_may_begin_afresh(tmp_path: 
     taught = Taught(build(held_out=False, depth=DEEP))
     weights = {name: value.contiguous() + 1 for name, value in taught.state_dict().items() if value.is_floating_point()}
     path = tmp_path / "taught.safetensors"
-    few = {name: value for name, value in weights.items() if not name.startswith("blobs")}
+    weights["view.frame.weight"] = torch.ones(6, 96)  # of an earlier run that asked for something else
+    few = {name: value for name, value in weights.items() if not name.startswith("whole.alike")}
     save_file(few, path, metadata={"steps": "31"})
-    fresh = taught.blobs.weight.detach().clone()
+    fresh = taught.whole.alike.weight.detach().clone()
     assert _go_on(taught, path) == 31
-    assert torch.equal(taught.blobs.weight, fresh)
+    assert torch.equal(taught.whole.alike.weight, fresh)
     assert torch.equal(taught.whole.wear.weight, weights["whole.wear.weight"])
     save_file({f"other.{name}": value for name, value in weights.items()}, path)
     with pytest.raises(SystemExit, match="is not of this CLIP"):

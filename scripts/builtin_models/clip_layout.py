@@ -23,15 +23,9 @@ from torch import nn
 
 from scripts.builtin_models.clip import MEAN, STD, accuracy, build, save
 from scripts.builtin_models.layout import PATCHES, LayoutHeads, layout_loss, layout_targets
+from scripts.builtin_models.recognised import recognised
 from scripts.builtin_models.scenes import WRONG, Scenes, painted_anew, painted_over, rendered_scenes
-from scripts.builtin_models.segments import (
-    SegmentHeads,
-    ViewHeads,
-    blobs_loss,
-    segment_loss,
-    segment_targets,
-    view_loss,
-)
+from scripts.builtin_models.segments import SegmentHeads, segment_loss, segment_targets, segments
 from scripts.builtin_models.ship import TARGET
 from scripts.builtin_models.tokenizer import build as build_tokenizer
 from scripts.builtin_models.training import BEFORE, Trainer
@@ -65,8 +59,6 @@ class Taught(nn.Module):
         self.heads = nn.ModuleList([LayoutHeads(size) for size in (*[width] * len(LAYERS), shared)])
         self.whole = WholeHeads(width)
         self.segments = nn.ModuleList([SegmentHeads(size) for size in (*[width] * len(LAYERS), shared)])
-        self.blobs = nn.Linear(width, 3)
-        self.view = ViewHeads(width)
 
     def pictures(self, pixels: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor], torch.Tensor]:
         """Of pixels N,3,64,64 in 0..1: features N,D of length 1, patches N,P,width for the heads, the pooled state."""
@@ -131,10 +123,10 @@ def deepen(clip: Any, weights: dict[str, torch.Tensor]) -> None:
 def _go_on(taught: Taught, begin: Path) -> int:
     """Load what earlier runs left, and say how many steps they took together.
 
-    Raises SystemExit when it is not of this CLIP: only heads may be missing.
+    Raises SystemExit when it is not of this CLIP: only heads may be missing or no longer asked for.
     """
     found = taught.load_state_dict({name: value.float() for name, value in load_file(begin).items()}, strict=False)
-    wrong = [*found.unexpected_keys, *(name for name in found.missing_keys if name.startswith("clip."))]
+    wrong = [name for name in (*found.unexpected_keys, *found.missing_keys) if name.startswith("clip.")]
     if wrong:
         raise SystemExit(f"{begin} is not of this CLIP ({wrong[0]} and {len(wrong) - 1} more): leave --begin out")
     with safe_open(begin, framework="pt") as file:  # type: ignore[no-untyped-call]
@@ -198,11 +190,12 @@ def _loss(taught: Taught, tokenizer: Any, scenes: tuple[Scenes, ...], step: int)
     targets = layout_targets(*known, wear=blur, bent=bending)
     for heads, each, weight in zip(taught.heads, patches, WEIGHTS, strict=True):
         loss = loss + weight * layout_loss(heads, each[:laid], targets)  # type: ignore[arg-type]
-    pieces = segment_targets(seen.pixels)
+    named = segments(seen.pixels)
+    found = recognised(seen.pixels, named)
+    pieces = segment_targets(seen.pixels, named, found)
     for heads, each, weight in zip(taught.segments, patches, WEIGHTS, strict=True):
         loss = loss + weight * segment_loss(heads, each, pieces)  # type: ignore[arg-type]
-    loss = loss + 2 * blobs_loss(taught.blobs, state, pieces) + 2 * view_loss(taught.view, state, pieces)
-    return loss + whole_loss(taught.whole, state[:laid], whole_targets(*known, wear=seen.wear * _WEAR))
+    return loss + whole_loss(taught.whole, state, whole_targets(named, found, wear=seen.wear * _WEAR))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,7 +111,9 @@ def _clip_card(name: str, state: dict[str, Any], *, second: bool, before: int) -
         """- then, from these weights, in a vision tower twice as deep whose new layers began by adding nothing: renders
   with stray strokes, some that `builtin:sd` painted over and pictures that it painted; three wrong captions of each
   picture; for the patches what lies under them and how far it reaches (the renderer's layouts, as SigLIP 2 and LocCa
-  learn from boxes), and which pixels leave the ground (as MaskFeat learns from pixels); no oracle took part. The
+  learn from boxes), which pixels leave the ground (as MaskFeat learns from pixels), and which of these segments are
+  whole shapes, by their masks; no oracle took part, but the level from which a mask is a shape was set to where this
+  agrees best with the oracle's readings of 2,000 of these pictures. The
   numbers below are of this second part
 """
         if second

@@ -18,8 +18,10 @@ from redraft.world import GENEVAL_TASKS
 SOURCE, BEFORE = "2605.30038", "2503.08250"
 WORLD: Mapping[str, Any] = {"probes": {"every": 0}, "tripwires": NO_TRIPWIRES}
 GUIDANCE = (1.5, 2.0, 3.0, 4.0)
-COUNTED = {**EXAMINATION, "prompts": 1152}
-"""A sixth of the prompts counts: of 384 they were too few to tell SoftREPA's counting from AGSM's."""
+COUNTED = {**EXAMINATION, "diversity_prompts": 240, "diversity_pictures": 12}
+"""Twelve pictures of every prompt that counts: the grammar holds out 40 of them, and one or four pictures of each were
+too few to tell SoftREPA's counting from AGSM's.
+"""
 
 
 def _agsm(name: str, title: str, **options: Any) -> Arm:
