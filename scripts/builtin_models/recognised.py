@@ -27,8 +27,8 @@ _GRID = 20  # cells to which masks are brought
 _RIM = 0.1  # share of a mask's longer side that is left empty around it: without it a square would be one even patch
 _SIZES, _TURNS = (13.0, 18.0, 26.0), (-8.0, -4.0, 0.0, 4.0, 8.0)
 _LIKE = 0.82
-"""Correlation with a shape from which on a segment is one: of .78 to .86 the level that counts most often what the oracle
-counts, on 2,000 pictures painted for this training (89 % of those from noise, 98 % of those painted over).
+"""Correlation with a shape from which on a segment is one: of .78 to .86 the level that most often counts what the
+oracle counts, on 2,000 pictures painted for this training (in 89 % of those from noise, 98 % of those painted over).
 """
 _FULL = 0.8  # share of its box that a plate fills
 _LEAST_SIDE = 7  # pixels; no shape is drawn smaller
