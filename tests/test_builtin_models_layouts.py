@@ -10,7 +10,7 @@ import torch
 from redraft.world import COLORS, SHAPES, parse, read
 from redraft.world.render import render, render_with_layout
 from redraft.world.shapes import PALETTE, shape_mask
-from scripts.builtin_models.clip_layout import caption_loss
+from scripts.builtin_models.clip_layout import _worn, caption_loss
 from scripts.builtin_models.layout import PATCHES, layout_targets
 from scripts.builtin_models.recognised import SHAPE_NAMES, recognised
 from scripts.builtin_models.scenes import KINDS, THINGS, rendered_scenes
@@ -155,3 +155,21 @@ def test_captions_lose_nothing_when_they_are_certain_and_cut_pictures_do_not_cou
     assert math.isclose(alike.item(), (math.log(6) + math.log(2)) / 2 + math.log(2), rel_tol=1e-6)
     logits[1] = torch.tensor([0.0, -9.0, 9.0, 9.0, 9.0, 9.0])
     assert caption_loss(logits, true, wrong, torch.tensor([1.0, 0.0])) < 1e-4
+
+
+def test_only_pictures_that_nobody_tells_of_are_mirrored() -> None:
+    scenes = rendered_scenes(40, seed=6)
+    seen = _worn(
+        scenes.pixels, scenes.things, rendered=10, free=30, rng=np.random.default_rng(1),
+        generator=torch.Generator().manual_seed(2),
+    )  # fmt: skip
+    same = _worn(
+        scenes.pixels, scenes.things, rendered=10, free=0, rng=np.random.default_rng(1),
+        generator=torch.Generator().manual_seed(2),
+    )  # fmt: skip
+    turned = [torch.equal(one, other.flip(-1)) for one, other in zip(seen.pixels, same.pixels, strict=True)]
+    kept = [torch.equal(one, other) for one, other in zip(seen.pixels, same.pixels, strict=True)]
+    assert all(kept[:10])
+    assert all(one or other for one, other in zip(turned, kept, strict=True))
+    assert 5 <= sum(turned[10:]) <= 25
+    assert (seen.things == same.things).all()

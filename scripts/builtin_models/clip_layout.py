@@ -32,9 +32,9 @@ from scripts.builtin_models.training import BEFORE, Trainer
 from scripts.builtin_models.wearing import bent, blurred, brightened, lumped, moved, still_whole
 from scripts.builtin_models.whole import WholeHeads, whole_loss, whole_targets
 
-RENDERED, LITTLE, ALTOGETHER, ANEW = 48_000, 5_120, 6_144, 6_144
+RENDERED, LITTLE, ALTOGETHER, ANEW = 48_000, 5_120, 6_144, 24_576
 """Scenes: rendered, painted over a little, painted over altogether, painted from noise."""
-SHARES = (34, 12, 8, 10)
+SHARES = (28, 8, 8, 20)
 """Pictures of each kind in a step."""
 CAPTIONS = 3
 RATE = 1.5e-3
@@ -174,7 +174,8 @@ def _loss(taught: Taught, tokenizer: Any, scenes: tuple[Scenes, ...], step: int)
         np.concatenate([getattr(each, name)[rows] for each, rows in zip(scenes, chosen, strict=True)])
         for name in ("kinds", "colors", "pixels", "things")
     )
-    seen = _worn(pixels, things, rendered=len(chosen[0]), rng=rng, generator=generator)
+    free = sum(len(rows) for each, rows in zip(scenes, chosen, strict=True) if not each.told)
+    seen = _worn(pixels, things, rendered=len(chosen[0]), free=free, rng=rng, generator=generator)
     told = seen.whole * torch.cat([torch.full((len(rows),), float(each.told)) for each, rows in zip(
         scenes, chosen, strict=True
     )])  # fmt: skip
@@ -212,18 +213,24 @@ class _Worn:
 
 
 def _worn(
-    pixels: NDArray[np.uint8], things: NDArray[np.uint8], *, rendered: int, rng: np.random.Generator,
+    pixels: NDArray[np.uint8], things: NDArray[np.uint8], *, rendered: int, free: int, rng: np.random.Generator,
     generator: torch.Generator,
 ) -> _Worn:  # fmt: skip
-    """All moved and brightened; the first `rendered` bent, lumped and blurred too: painted ones have faults enough."""
+    """All moved and brightened; the first `rendered` bent, lumped and blurred too: painted ones have faults enough.
+    Half of the last `free`, of which nobody tells what lies where, are mirrored.
+    """
     pixels, things, whole = moved(pixels, things, rng)
     inputs = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
     renders, worn, aside, strength = bent(inputs[:rendered], things[:rendered], generator)
     renders, worn = lumped(renders, worn, generator)
     renders, wear = blurred(renders, generator)
     whole[:rendered] &= still_whole(things[:rendered], worn) & (strength.numpy() < _MOST_BENT)
+    seen = torch.cat([renders, inputs[rendered:]])
+    mirrored = torch.rand(len(seen), generator=generator) < 0.5
+    mirrored[: len(seen) - free] = False
+    seen[mirrored] = seen[mirrored].flip(-1)
     return _Worn(
-        pixels=brightened(torch.cat([renders, inputs[rendered:]]), generator),
+        pixels=brightened(seen, generator),
         things=np.concatenate([worn, things[rendered:]]), whole=torch.from_numpy(whole).float(),
         wear=torch.cat([wear, strength[:, None]], 1), aside=aside,
     )  # fmt: skip
