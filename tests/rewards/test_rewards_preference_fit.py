@@ -202,6 +202,21 @@ def test_only_the_last_layers_move(tower: ClipTower) -> None:
     assert trainable_layers(tower.model, image=-1, text=-1) == {}
 
 
+def test_the_anchor_pulls_weights_back_to_where_they_began(tower: ClipTower) -> None:
+    """Pulled all the way after each step (rate times anchor is 1 or more), nothing but the scale has moved."""
+    data, before = data_of("pair"), tower.model.state_dict()
+    held = fit_preference(tower, data, pictures(), key=Key(seed=1), config=fast(anchor=1e9)).tower.model.state_dict()
+    near = [torch.allclose(held[name], before[name], atol=1e-6) for name in before if name != "logit_scale"]
+    assert all(near)
+
+    def moved(anchor: float) -> float:
+        found = fit_preference(tower, data, pictures(), key=Key(seed=1), config=fast(anchor=anchor))
+        after = found.tower.model.state_dict()
+        return sum((after[name] - before[name]).square().sum().item() for name in before if name != "logit_scale")
+
+    assert 0 < moved(300.0) < 0.5 * moved(0.0)
+
+
 def test_ties_get_a_probability_of_their_own(tower: ClipTower) -> None:
     records = [
         Preference(prompt=record.prompt, pictures=record.pictures, kind="pair", answer=(0.5, 0.5))

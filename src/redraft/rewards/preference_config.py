@@ -32,6 +32,9 @@ class PreferenceFitConfig(Config):
     learning_rate: float = Field(default=1e-3, gt=0, description="of AdamW, after the warm-up; then a cosine to 0")
     warmup: int = Field(default=20, ge=0, description="steps of linear growth of the learning rate")
     weight_decay: float = Field(default=0.05, ge=0, description="not on biases, norms and the scale")
+    anchor: float = Field(
+        default=0.0, ge=0, description="pull of all weights but the scale to where they began, times the learning rate"
+    )
     jitter: float = Field(default=0.0, ge=0, lt=1, description="light augmentation: brightness and noise, in 0..1")
     shift: float = Field(default=0.0, ge=0, le=0.25, description="light augmentation: moved by this share of the side")
     mirror: bool = Field(default=False, description="light augmentation: left and right exchanged, half of the time")

@@ -107,6 +107,7 @@ class _Training:
         self._tokens = tokens_of(tower, data)
         self._sided = torch.tensor([is_sided(prompt, config.sided) for prompt in data.prompts])
         self._averaged: dict[str, torch.Tensor] = {}
+        self._start: dict[str, torch.Tensor] = {}
         self._steps = 0
         self._begin()
         self.metrics: dict[str, float] = {}
@@ -199,7 +200,7 @@ class _Training:
         if not self.layers:
             self._finish(kept)
             return
-        self._averaged = self._copy()
+        self._averaged, self._start = self._copy(), self._copy()
         optimizer, schedule = self._optimizer()
         for epoch in range(self.config.epochs):
             self._pass(optimizer, schedule, key=self.key.child("pass", epoch))
@@ -226,10 +227,11 @@ class _Training:
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(list(self._own.values()), _LARGEST_GRADIENT)
             optimizer.step()
-            schedule.step()
             with torch.no_grad():
+                self._pull(optimizer.param_groups[0]["lr"])
                 self.model.logit_scale.clamp_(0, MOST_SCALE)
                 self._follow()
+            schedule.step()
 
     def _optimizer(self) -> tuple[torch.optim.Optimizer, Any]:
         decayed = [value for name, value in self.layers.items() if value.ndim > 1 and "norm" not in name]
@@ -289,6 +291,13 @@ class _Training:
     def _load(self, weights: Mapping[str, torch.Tensor]) -> None:
         for name, value in self._own.items():
             value.copy_(weights[name])
+
+    def _pull(self, rate: float) -> None:
+        """Towards where the weights began (L2-SP, 1802.01483), decoupled from the gradient as AdamW's decay is."""
+        if self.config.anchor:
+            for name, value in self.layers.items():
+                if name != "logit_scale":
+                    value.lerp_(self._start[name], min(1.0, rate * self.config.anchor))
 
     def _follow(self) -> None:
         """The averaged weights follow the trained ones; they are what is judged and kept."""
