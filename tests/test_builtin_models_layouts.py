@@ -10,9 +10,10 @@ import torch
 from redraft.world import COLORS, SHAPES, parse, read
 from redraft.world.render import render, render_with_layout
 from redraft.world.shapes import PALETTE, shape_mask
+from redraft.world.templates import NAMES
 from scripts.builtin_models.clip_layout import _worn, caption_loss
 from scripts.builtin_models.layout import PATCHES, layout_targets
-from scripts.builtin_models.recognised import SHAPE_NAMES, recognised
+from scripts.builtin_models.recognised import recognised
 from scripts.builtin_models.scenes import KINDS, THINGS, rendered_scenes
 from scripts.builtin_models.segments import segments
 from scripts.builtin_models.wearing import bent, lumped, moved, still_whole
@@ -57,7 +58,7 @@ def test_segments_are_known_as_shapes_lines_and_plates() -> None:
     assert found.plate[0, :3].tolist() == [True, False, False]
     assert found.whole[0].nonzero().flatten().tolist() == [1]
     assert found.unclear[0].nonzero().flatten().tolist() == [2]
-    assert SHAPE_NAMES[found.kind[0, 1]] == "square"
+    assert NAMES[found.kind[0, 1]] == "square"
     assert COLORS[found.color[0, 1]] == "red"
     assert found.likeness[0, 1] > 0.95
     assert found.likeness[0, 2] < 0.7
@@ -80,7 +81,7 @@ def test_the_whole_is_told_by_what_is_recognised_alone() -> None:
 
 def test_shapes_are_recognised_in_any_size_paint_and_turn_and_halves_are_not() -> None:
     rng = np.random.default_rng(5)
-    for number, name in enumerate(SHAPE_NAMES):
+    for number, name in enumerate(NAMES):
         for paint in ("yellow", "black"):
             mask = shape_mask(name, float(rng.uniform(14, 28)), float(rng.uniform(-6, 6)))
             height, width = mask.shape

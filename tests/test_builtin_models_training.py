@@ -10,11 +10,12 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from redraft.world.templates import NAMES
 from scripts.builtin_models.clip import build
 from scripts.builtin_models.clip_layout import DEEP, Taught, _go_on, deepen
 from scripts.builtin_models.layout import PATCHES
 from scripts.builtin_models.muon import SingleMuon, orthogonal
-from scripts.builtin_models.recognised import SHAPE_NAMES, recognised
+from scripts.builtin_models.recognised import recognised
 from scripts.builtin_models.segments import SegmentTargets, segment_targets, segments
 
 SHAPES = ((24, 24), (48, 24), (24, 48), (24, 48))
@@ -88,7 +89,7 @@ def test_patches_are_told_of_segments_by_pixels_alone() -> None:
     assert targets.known[0, [inside, plate, bar, ground]].tolist() == [True, True, True, False]
     # The middle of this patch is (20, 12); the box from 16, 8 to 32, 24; in units of 16 pixels.
     assert targets.edges[0, inside].tolist() == [-4 / 16, -4 / 16, 12 / 16, 12 / 16]
-    square = SHAPE_NAMES.index("square")
+    square = NAMES.index("square")
     assert targets.kind[0, [inside, plate, bar]].tolist() == [square, -1, square]  # what is cut may be a square still
     assert targets.alike[0, [inside, bar]].min() > 0.95
     assert math.isnan(targets.alike[0, plate])

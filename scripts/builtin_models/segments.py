@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import nn
 
+from redraft.world.templates import NAMES
 from scripts.builtin_models.layout import PATCH, PATCHES, boxes, from_patches, masks
-from scripts.builtin_models.recognised import SEGMENTS, SHAPE_NAMES, Recognised
+from scripts.builtin_models.recognised import SEGMENTS, Recognised
 from scripts.builtin_models.scenes import SIDE
 
 _APART, _SHARE, _NEAR = 40 / 255, 0.36, 7
@@ -35,7 +36,7 @@ class SegmentHeads(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.cover, self.edges, self.sharp = nn.Linear(width, 1), nn.Linear(width, 4), nn.Linear(width, 2)
-        self.alike, self.kind = nn.Linear(width, 1), nn.Linear(width, len(SHAPE_NAMES))
+        self.alike, self.kind = nn.Linear(width, 1), nn.Linear(width, len(NAMES))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -112,8 +112,8 @@ def _clip_card(name: str, state: dict[str, Any], *, second: bool, before: int) -
   with stray strokes, some that `builtin:sd` painted over and pictures that it painted; three wrong captions of each
   picture; for the patches what lies under them and how far it reaches (the renderer's layouts, as SigLIP 2 and LocCa
   learn from boxes), which pixels leave the ground (as MaskFeat learns from pixels), and which of these segments are
-  whole shapes, by their masks; no oracle took part, but the level from which a mask is a shape was set to where this
-  agrees best with the oracle's readings of 2,000 of these pictures. The
+  whole shapes, by matching masks as the oracle does: not independent of the oracle, which this CLIP learned to follow
+  in what it recognises, painted pictures of `builtin:sd` included. No facet and no verdict was shown to it. The
   numbers below are of this second part
 """
         if second

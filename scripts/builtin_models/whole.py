@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from redraft.world import COLORS
+from redraft.world.templates import NAMES
 from scripts.builtin_models.layout import masks
-from scripts.builtin_models.recognised import SEGMENTS, SHAPE_NAMES, Recognised
+from scripts.builtin_models.recognised import SEGMENTS, Recognised
 from scripts.builtin_models.scenes import SIDE
 
 MOST = 4
@@ -31,7 +32,7 @@ class WholeHeads(nn.Module):
         super().__init__()
         self.place, self.flags, self.alike = nn.Linear(width, 7), nn.Linear(width, 3), nn.Linear(width, 2)
         self.count, self.unclear = nn.Linear(width, MOST + 1), nn.Linear(width, MOST + 1)
-        self.kinds, self.colors = nn.Linear(width, len(SHAPE_NAMES)), nn.Linear(width, len(COLORS))
+        self.kinds, self.colors = nn.Linear(width, len(NAMES)), nn.Linear(width, len(COLORS))
         self.wear = nn.Linear(width, 3)
 
 
@@ -71,7 +72,7 @@ def whole_targets(segments: NDArray[np.uint8], found: Recognised, *, wear: torch
     return WholeTargets(
         place=torch.stack([*first, *(SIDE - edge for edge in last), *centre, area / _AREA * _EDGE], 1) / _EDGE,
         seen=whole.any(1), count=whole.sum(1).clamp(max=MOST), unclear=found.unclear.sum(1).clamp(max=MOST),
-        kinds=_present(found.kind, whole, len(SHAPE_NAMES)), colors=_present(found.color, whole, len(COLORS)),
+        kinds=_present(found.kind, whole, len(NAMES)), colors=_present(found.color, whole, len(COLORS)),
         flags=torch.stack([border, found.unclear.any(1), (found.there & found.plate).any(1)], 1).float(),
         alike=torch.stack([least, mean], 1), wear=wear,
     )  # fmt: skip
