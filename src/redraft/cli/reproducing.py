@@ -171,12 +171,15 @@ class Reproducing:
         run = self.config(arm)
         sizes = {**measures.examine, **({} if own else arm.config.get("examine", {}))}
         run["examine"] = scaled({"examine": {**run["examine"], **sizes}}, self.scale)["examine"]
+        pictures = {task: max(1, round(count * self.scale)) for task, count in measures.pictures.items()}
         ambiguous = self.plan.prompts[measures.ambiguous]() if measures.ambiguous else ()
         return {
             "run": run, "contestant": self._contestant(arm, row), "rounds": measures.rounds and own,
             "curve": measures.curve and own, "training": measures.training and own, "timed": measures.timed,
             "shown": SHOWN if arm.name in measures.shown else 0,
             "ambiguous": _held_out(ambiguous, count=max(6, round(_AMBIGUOUS * self.scale))),
+            # Only where it is asked for, so that rows of other reproductions stay what they are.
+            **({"pictures": pictures} if pictures else {}),
         }  # fmt: skip
 
     def _contestant(self, arm: Arm | Variation, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,12 +5,15 @@ Incumbent and candidate get the same prompts and, picture by picture, the same n
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import torch
 
+from redraft.core.errors import UsageError
 from redraft.core.keys import Key
 from redraft.core.protocols import Scorer
 from redraft.core.records import Prompt
@@ -40,6 +43,23 @@ def set_paper(equipment: Equipment, *, key: Key) -> Paper:
     again = evenly_by_task(prompts, options.diversity_prompts)
     extra = [index for index in again for _ in range(options.diversity_pictures - 1)]
     return Paper(prompts=prompts, group=(*range(len(prompts)), *extra))
+
+
+def repeated(paper: Paper, pictures: Mapping[str, int]) -> Paper:
+    """A paper that asks for at least so many pictures of every prompt of a task, by the task's name.
+
+    Raises UsageError for a task of which the paper has no prompt.
+    """
+    tasks = [prompt.tag("task") for prompt in paper.prompts]
+    for task in pictures:
+        if task not in tasks:
+            known = ", ".join(sorted({name for name in tasks if name}))
+            raise UsageError(f"task {task!r} has no prompt in this examination: name one of {known}")
+    asked = Counter(paper.group)
+    extra = [
+        index for index, task in enumerate(tasks) for _ in range(pictures.get(task or "", 0) - asked[index])
+    ]  # fmt: skip
+    return replace(paper, group=(*paper.group, *extra))
 
 
 def paint_paper(

@@ -35,7 +35,7 @@ from redraft.loop.config import RunConfig
 from redraft.loop.contestants import Contestant, Painter, Painters, journal_of, kept, seconds_of_pictures
 from redraft.loop.curves import trained_rounds, training_curve
 from redraft.loop.equipment import Equipment, equip, render_references
-from redraft.loop.examination import Paper, mark, reference_features, set_paper
+from redraft.loop.examination import Paper, mark, reference_features, repeated, set_paper
 from redraft.loop.painting import Painted
 from redraft.world import GENEVAL_TASKS, TAIL_TASKS
 
@@ -55,6 +55,9 @@ class MeasureConfig(Config):
     rounds: bool = Field(default=False, description="the weights after every round as well")
     curve: bool = Field(default=False, description="what the run's probes measured while it trained")
     training: bool = Field(default=False, description="the reward on prompts that were trained on")
+    pictures: dict[str, int] = Field(
+        default_factory=dict, description="pictures of every prompt of a task, by its name, where the usual are too few"
+    )
     ambiguous: tuple[str, ...] = Field(default=(), description="prompts whose share of unsafe pictures is measured")
     ambiguous_pictures: int = Field(default=4, ge=1, description="of each of them")
     timed: int = Field(default=0, ge=0, description="pictures to take the time of a picture by; 0: it is not taken")
@@ -125,7 +128,7 @@ class Measuring:
     @cached_property
     def paper(self) -> Paper:
         """The held-out prompts."""
-        return set_paper(self.equipment, key=self.key)
+        return repeated(set_paper(self.equipment, key=self.key), self.config.pictures)
 
     @property
     def painters(self) -> Painters:

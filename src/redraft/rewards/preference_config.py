@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from redraft.core.config import Config
 
@@ -33,7 +33,7 @@ class PreferenceFitConfig(Config):
     warmup: int = Field(default=20, ge=0, description="steps of linear growth of the learning rate")
     weight_decay: float = Field(default=0.05, ge=0, description="not on biases, norms and the scale")
     anchor: float = Field(
-        default=0.0, ge=0, description="pull of all weights but the scale to where they began, times the learning rate"
+        default=12.0, ge=0, description="pull of all weights but the scale to where they began, times the learning rate"
     )
     jitter: float = Field(default=0.0, ge=0, lt=1, description="light augmentation: brightness and noise, in 0..1")
     shift: float = Field(default=0.0, ge=0, le=0.25, description="light augmentation: moved by this share of the side")
@@ -47,3 +47,13 @@ class PreferenceFitConfig(Config):
     )
     holdout: float = Field(default=0.15, gt=0, lt=1, description="share of prompts held out by hash")
     patience: int = Field(default=6, ge=1, description="passes in a row of which none is kept before stopping")
+
+    @model_validator(mode="after")
+    def _moves(self) -> Self:
+        pull = self.learning_rate * self.anchor
+        if pull > 1:
+            raise ValueError(
+                f"a learning rate of {self.learning_rate:g} times an anchor of {self.anchor:g} is {pull:g}: above 1 a "
+                "step is undone at once; lower one of them"
+            )
+        return self

@@ -18,9 +18,10 @@ from redraft.world import GENEVAL_TASKS
 SOURCE, BEFORE = "2605.30038", "2503.08250"
 WORLD: Mapping[str, Any] = {"probes": {"every": 0}, "tripwires": NO_TRIPWIRES}
 GUIDANCE = (1.5, 2.0, 3.0, 4.0)
-COUNTED = {**EXAMINATION, "diversity_prompts": 240, "diversity_pictures": 12}
-"""Twelve pictures of every prompt that counts: the grammar holds out 40 of them, and one or four pictures of each were
-too few to tell SoftREPA's counting from AGSM's.
+OFTEN = {**EXAMINATION, "diversity_prompts": 240, "diversity_pictures": 5}
+COUNTED = {"counting": 48}
+"""Pictures of every prompt that counts: the grammar holds out 40 of them, and with twelve of each the noise of painting
+still made up most of the interval between SoftREPA's counting and AGSM's.
 """
 
 
@@ -178,7 +179,7 @@ REPRODUCTION = Reproduction(
     claims=CLAIMS,
     metrics=(("oracle/counting", "counting, %"),),
     settings={"world": WORLD},
-    measures=Measures(examine=COUNTED, timed=64),
+    measures=Measures(examine=OFTEN, pictures=COUNTED, timed=64),
     sections=SECTIONS,
     charts=CHARTS,
     model="builtin:sd3",

@@ -55,10 +55,11 @@ class Measures:
     """What is measured of every arm besides the run's own examination; see `loop.measuring.MeasureConfig`.
 
     examine: the examination's sizes (the run's own is then made small). shown: arms of which pictures are kept.
-    ambiguous: where the prompts are, a name of the reproduction's prompts.
+    ambiguous: where the prompts are, a name of the reproduction's prompts. pictures: of every prompt of a task.
     """
 
     examine: Mapping[str, Any]
+    pictures: Mapping[str, int] = field(default_factory=dict)
     rounds: bool = False
     curve: bool = False
     training: bool = False
