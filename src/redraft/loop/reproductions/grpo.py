@@ -1,7 +1,8 @@
 """Four ways to a reward at equal seconds: DDPO, Flow-GRPO, DiffusionNFT and DRaFT, and what a scorer unseen says of it.
 
 The reward is the similarity of the tiny CLIP, which all four can use; the held-out one is another CLIP, and the oracle
-knows the truth. Runs differ in length: they are compared where the first of them ends.
+knows the truth. Runs differ in length: they are compared where the first of them ends. Every method has the learning
+rate of its recipe.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ ARMS = (
         name="draft", title="DRaFT-LV", method="draft-lv",
         config={
             "rounds": 1, "collect": {"prompts": 512},
-            "fit": {"steps": 360, "batch_size": 16, "learning_rate": 1e-4, "save_every": 60}, "probes": {"every": 30},
+            "fit": {"steps": 360, "batch_size": 16, "learning_rate": 8e-4, "save_every": 60}, "probes": {"every": 30},
         },
     ),
 )  # fmt: skip
