@@ -48,13 +48,16 @@ class FeatureExtractor(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Equipment:
-    """The parts of one run. `unseen`: scorers that training never sees; `oracle` is None outside the picture world."""
+    """The parts of one run. `unseen`: scorers that training never sees; `oracle` is None outside the picture world;
+    `watched`: where probes take their prompts, the suite itself unless that has fewer than they ask for.
+    """
 
     config: RunConfig
     backbone: PipelineBackbone
     recipe: Recipe
     collect_recipe: Recipe
     suite: Suite
+    watched: Suite
     oracle: Scorer | None
     unseen: tuple[Scorer, ...]
     heldout: Scorer
@@ -70,11 +73,8 @@ def equip(config: RunConfig, factory: Factory, *, prompts: Sequence[Prompt] | No
     sampling, collect = config.sampling, config.collect
     recipe = backbone.default_recipe(steps=sampling.steps, guidance_scale=sampling.guidance_scale)
     guidance = sampling.guidance_scale if collect.guidance_scale is None else collect.guidance_scale
-    suite: Suite
-    if prompts is None:
-        suite = WorldSuite(WorldSuiteConfig(prompts=config.examine.prompts, tail=config.examine.tail_prompts))
-    else:
-        suite = PromptsSuite(PromptsSuiteConfig(prompts=config.examine.prompts), prompts)
+    suite = _suite(config, prompts, count=config.examine.prompts)
+    few = config.examine.prompts < config.probes.prompts
     names = [name for name in config.examine.scorers if name not in config.reward]
     scorers = {name: factory.scorer(name) for name in dict.fromkeys([*names, config.probes.heldout])}
     features: Any = scorers.get(config.examine.features) or factory.scorer(config.examine.features)
@@ -88,11 +88,18 @@ def equip(config: RunConfig, factory: Factory, *, prompts: Sequence[Prompt] | No
         recipe=recipe,
         collect_recipe=backbone.default_recipe(steps=sampling.steps, guidance_scale=guidance),
         suite=suite,
+        watched=_suite(config, prompts, count=config.probes.prompts) if few else suite,
         oracle=factory.scorer("oracle") if verifiable(prompts) else None,
         unseen=tuple(scorers[name] for name in names),
         heldout=scorers[config.probes.heldout],
         features=features,
     )
+
+
+def _suite(config: RunConfig, prompts: Sequence[Prompt] | None, *, count: int) -> Suite:
+    if prompts is None:
+        return WorldSuite(WorldSuiteConfig(prompts=count, tail=config.examine.tail_prompts))
+    return PromptsSuite(PromptsSuiteConfig(prompts=count), prompts)
 
 
 def verifiable(prompts: Sequence[Prompt] | None) -> bool:

@@ -107,7 +107,7 @@ class Prober:
 
     def _paint(self, parameters: Parameters) -> tuple[Painted, int]:
         options, key = self.equipment.config.probes, self.key.child("probe")
-        prompts: tuple[Prompt, ...] = self.equipment.suite.prompts(key)
+        prompts: tuple[Prompt, ...] = self.equipment.watched.prompts(key)
         chosen = tuple(prompts[index] for index in evenly_by_task(prompts, options.prompts))
         painted = paint(
             self.equipment.backbone,

@@ -2,7 +2,7 @@
 
 The reward is the similarity of the tiny CLIP, which all four can use; the held-out one is another CLIP, and the oracle
 knows the truth. Runs differ in length: they are compared where the first of them ends. Every method has the learning
-rate of its recipe.
+rate of its recipe but DRaFT, whose recipe is for a sixth of these steps: at 8e-4 its pictures broke after a hundred.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ARMS = (
         name="draft", title="DRaFT-LV", method="draft-lv",
         config={
             "rounds": 1, "collect": {"prompts": 512},
-            "fit": {"steps": 360, "batch_size": 16, "learning_rate": 8e-4, "save_every": 60}, "probes": {"every": 30},
+            "fit": {"steps": 360, "batch_size": 16, "learning_rate": 3e-4, "save_every": 60}, "probes": {"every": 30},
         },
     ),
 )  # fmt: skip
