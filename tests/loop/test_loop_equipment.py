@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from small_cycles import config_for
+
 from redraft.cli.factory import PluginFactory
 from redraft.core.keys import Key
 from redraft.loop.equipment import equip
-from small_cycles import config_for
 
 
 def test_a_small_examination_does_not_make_probes_small(model: Path) -> None:
