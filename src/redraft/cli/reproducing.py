@@ -178,8 +178,7 @@ class Reproducing:
             "curve": measures.curve and own, "training": measures.training and own, "timed": measures.timed,
             "shown": SHOWN if arm.name in measures.shown else 0,
             "ambiguous": _held_out(ambiguous, count=max(6, round(_AMBIGUOUS * self.scale))),
-            # Only where it is asked for, so that rows of other reproductions stay what they are.
-            **({"pictures": pictures} if pictures else {}),
+            **({"pictures": pictures} if pictures else {}),  # so that rows without stay what they are
         }  # fmt: skip
 
     def _contestant(self, arm: Arm | Variation, row: Mapping[str, Any]) -> dict[str, Any]:
