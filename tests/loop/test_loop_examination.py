@@ -8,7 +8,7 @@ import pytest
 
 from redraft.core.errors import UsageError
 from redraft.core.records import Prompt
-from redraft.loop.examination import Paper, repeated
+from redraft.loop.examination import Paper, enlarged
 
 PROMPTS = tuple(
     Prompt(text=text, tags=(f"task:{task}",))
@@ -18,19 +18,19 @@ PAPER = Paper(prompts=PROMPTS, group=(0, 1, 2, 0, 0))
 
 
 def test_prompts_of_a_task_are_painted_so_often() -> None:
-    paper = repeated(PAPER, {"counting": 4})
+    paper = enlarged(PAPER, {"counting": 4})
     assert Counter(paper.group) == {0: 4, 1: 1, 2: 4}
     assert paper.group[: len(PAPER.group)] == PAPER.group  # the noise goes by a picture's number
 
 
 def test_what_is_painted_more_often_already_stays() -> None:
-    assert Counter(repeated(PAPER, {"counting": 2}).group) == {0: 3, 1: 1, 2: 2}
+    assert Counter(enlarged(PAPER, {"counting": 2}).group) == {0: 3, 1: 1, 2: 2}
 
 
 def test_nothing_asked_for_changes_nothing() -> None:
-    assert repeated(PAPER, {}) == PAPER
+    assert enlarged(PAPER, {}) == PAPER
 
 
 def test_a_task_without_prompts_is_refused_with_the_tasks_there_are() -> None:
     with pytest.raises(UsageError, match="task 'position' has no prompt in this examination: name one of colors, "):
-        repeated(PAPER, {"position": 3})
+        enlarged(PAPER, {"position": 3})

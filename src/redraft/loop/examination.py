@@ -45,7 +45,7 @@ def set_paper(equipment: Equipment, *, key: Key) -> Paper:
     return Paper(prompts=prompts, group=(*range(len(prompts)), *extra))
 
 
-def repeated(paper: Paper, pictures: Mapping[str, int]) -> Paper:
+def enlarged(paper: Paper, pictures: Mapping[str, int]) -> Paper:
     """A paper that asks for at least so many pictures of every prompt of a task, by the task's name.
 
     Raises UsageError for a task of which the paper has no prompt.

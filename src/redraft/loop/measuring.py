@@ -35,7 +35,7 @@ from redraft.loop.config import RunConfig
 from redraft.loop.contestants import Contestant, Painter, Painters, journal_of, kept, seconds_of_pictures
 from redraft.loop.curves import trained_rounds, training_curve
 from redraft.loop.equipment import Equipment, equip, render_references
-from redraft.loop.examination import Paper, mark, reference_features, repeated, set_paper
+from redraft.loop.examination import Paper, enlarged, mark, reference_features, set_paper
 from redraft.loop.painting import Painted
 from redraft.world import GENEVAL_TASKS, TAIL_TASKS
 
@@ -128,7 +128,7 @@ class Measuring:
     @cached_property
     def paper(self) -> Paper:
         """The held-out prompts."""
-        return repeated(set_paper(self.equipment, key=self.key), self.config.pictures)
+        return enlarged(set_paper(self.equipment, key=self.key), self.config.pictures)
 
     @property
     def painters(self) -> Painters:
