@@ -183,6 +183,7 @@ def test_both_sides_of_a_pair_appear_at_one_moment_and_nothing_moves(new_context
 def test_a_side_that_cannot_be_loaded_lets_nobody_judge(new_context: NewContext, tried: Tried) -> None:
     page = new_context(service_workers="block").new_page()
     enter(page, tried, "ann", "make")
+    page.goto("about:blank")  # so that the picture lost is one of the pair, not one that the first view still loads
     lost = iter((True, False))
     page.route("**/api/v1/pictures/*", lambda route: route.abort() if next(lost, False) else route.continue_())
     page.goto(f"{tried.url}/#/duel")
