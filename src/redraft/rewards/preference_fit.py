@@ -297,7 +297,7 @@ class _Training:
         if self.config.anchor:
             for name, value in self.layers.items():
                 if name != "logit_scale":
-                    value.lerp_(self._start[name], min(1.0, rate * self.config.anchor))
+                    value.lerp_(self._start[name], rate * self.config.anchor)
 
     def _follow(self) -> None:
         """The averaged weights follow the trained ones; they are what is judged and kept."""
