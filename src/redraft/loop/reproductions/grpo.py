@@ -2,8 +2,8 @@
 
 The reward is the similarity of the tiny CLIP, which all four can use; the held-out one is another CLIP, and the oracle
 knows the truth. Runs differ in length: they are compared where the first of them ends. DRaFT's learning rate is one at
-which the reward has not fallen back by the end: at 8e-4, which its recipe has for a sixth of these steps, it fell back after a
-hundred of them, at 3e-4 after half.
+which the reward has not fallen back by the end: at 8e-4, which its recipe has for a sixth of these steps, it fell back
+after a hundred of them, at 3e-4 after half.
 """
 
 from __future__ import annotations
