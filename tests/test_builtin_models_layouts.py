@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from redraft.world import COLORS, SHAPES, parse, read
+from redraft.world.lettering import WORDS, plate_of
 from redraft.world.render import render, render_with_layout
 from redraft.world.shapes import PALETTE, shape_mask
 from redraft.world.templates import NAMES
@@ -15,7 +16,6 @@ from scripts.builtin_models.clip_layout import _worn, caption_loss
 from scripts.builtin_models.layout import PATCHES, layout_targets
 from scripts.builtin_models.recognised import recognised
 from scripts.builtin_models.scenes import KINDS, THINGS, rendered_scenes
-from scripts.builtin_models.segments import segments
 from scripts.builtin_models.wearing import bent, lumped, moved, still_whole
 from scripts.builtin_models.whole import whole_targets
 
@@ -43,31 +43,31 @@ def test_patches_are_asked_for_what_covers_them_and_how_far_it_reaches() -> None
 
 
 def drawn() -> torch.Tensor:
-    """A red square over columns 16 to 31 and rows 8 to 23, a blue line that is no shape, a white plate; 1,3,64,64."""
+    """A red square over columns 16 to 31 and rows 8 to 23, a blue line that is no shape, a label; 1,3,64,64."""
     picture = torch.full((1, 3, 64, 64), 0.8)
-    for name, rows, columns in (("red", slice(8, 24), slice(16, 32)), ("blue", slice(28, 31), slice(40, 62))):
+    for name, rows, columns in (("red", slice(8, 24), slice(16, 32)), ("blue", slice(28, 32), slice(40, 62))):
         picture[0, :, rows, columns] = torch.tensor(PALETTE[name]).view(3, 1, 1) / 255
-    picture[0, :, 48:62, 20:50] = 0.0
+    label = torch.from_numpy(plate_of(WORDS[0]).copy()).float() / 255
+    picture[0, :, 48 : 48 + label.shape[0], 20 : 20 + label.shape[1]] = label
     return picture
 
 
-def test_segments_are_known_as_shapes_lines_and_plates() -> None:
-    found = recognised(drawn(), segments(drawn()))
-    # The largest first: a plate of 14 by 30, a square of 16 by 16, a line of 3 by 22.
+def test_blobs_are_known_as_shapes_lines_and_plates() -> None:
+    found = recognised(drawn())
+    # The largest first: a square of 16 by 16, a label without some ground inside, a line of 4 by 22.
     assert found.there[0].tolist() == [True] * 3 + [False] * 5
-    assert found.plate[0, :3].tolist() == [True, False, False]
-    assert found.whole[0].nonzero().flatten().tolist() == [1]
+    assert found.plate[0, :3].tolist() == [False, True, False]
+    assert found.whole[0].nonzero().flatten().tolist() == [0]
     assert found.unclear[0].nonzero().flatten().tolist() == [2]
-    assert NAMES[found.kind[0, 1]] == "square"
-    assert COLORS[found.color[0, 1]] == "red"
-    assert found.likeness[0, 1] > 0.95
+    assert NAMES[found.kind[0, 0]] == "square"
+    assert COLORS[found.color[0, 0]] == "red"
+    assert found.likeness[0, 0] > 0.95
     assert found.likeness[0, 2] < 0.7
 
 
 def test_the_whole_is_told_by_what_is_recognised_alone() -> None:
-    named = segments(drawn())
-    found = recognised(drawn(), named)
-    targets = whole_targets(named, found, wear=torch.zeros(0, 3))
+    found = recognised(drawn())
+    targets = whole_targets(found, wear=torch.zeros(0, 3))
     # Room 16, 8, 32, 40; centroid at columns and rows 23.5, 15.5; area 256 of 400; all in units of 8 pixels.
     assert torch.allclose(targets.place[0], torch.tensor([2, 1, 4, 5, -8.5 / 8, -16.5 / 8, 256 / 400]))
     assert (targets.count.tolist(), targets.unclear.tolist()) == ([1], [1])
@@ -75,8 +75,8 @@ def test_the_whole_is_told_by_what_is_recognised_alone() -> None:
     assert targets.kinds.nonzero().tolist() == [[0, SHAPES.index("square")]]
     assert targets.colors.nonzero().tolist() == [[0, COLORS.index("red")]]
     # The plate is neither like nor unlike a shape.
-    both = found.likeness[0, 1:3]
-    assert torch.allclose(targets.alike[0], torch.stack([both.min(), both.mean()]))
+    square, _, line = found.likeness[0, :3]
+    assert torch.allclose(targets.likeness[0], torch.stack([square, (square + line) / 2, line]))
 
 
 def test_shapes_are_recognised_in_any_size_paint_and_turn_and_halves_are_not() -> None:
@@ -90,13 +90,13 @@ def test_shapes_are_recognised_in_any_size_paint_and_turn_and_halves_are_not() -
             cover = torch.from_numpy(mask.copy())
             place = picture[0, :, 20 : 20 + height, 24 : 24 + width]
             place[:] = place * (1 - cover) + color * cover
-            found = recognised(picture, segments(picture))
+            found = recognised(picture)
             assert (found.kind[0, 0], found.there[0].sum()) == (number, 1), name
             assert found.likeness[0, 0] > 0.9, name
             assert COLORS[found.color[0, 0]] == paint
             half = picture.clone()
             half[0, :, :, 24 + width // 2 :] = 0.95  # its left half alone
-            cut = recognised(half, segments(half))
+            cut = recognised(half)
             assert not (cut.whole & (cut.kind == number)).any(), name
 
 

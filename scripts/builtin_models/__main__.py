@@ -25,6 +25,7 @@ def main() -> None:
         "--from-shipped", action="store_true", help="begin with the weights that ship, not from nothing"
     )
     parser.add_argument("--begin", type=Path, help="clip-layout: weights that an earlier run of this stage left")
+    parser.add_argument("--lock-texts", action="store_true", help="clip-layout: the text tower learns no more")
     arguments = parser.parse_args()
     import torch
 
@@ -51,7 +52,8 @@ def main() -> None:
             from scripts.builtin_models import clip_layout
 
             clip_layout.train(
-                work, steps=arguments.steps or 9500, from_shipped=arguments.from_shipped, begin=arguments.begin
+                work, steps=arguments.steps or 9500, from_shipped=arguments.from_shipped, begin=arguments.begin,
+                lock_texts=arguments.lock_texts,
             )  # fmt: skip
         case "sd" | "sd3":
             from scripts.builtin_models import denoiser

@@ -8,6 +8,7 @@ The first part is `clip`. Its held-out sister `clip-heldout` has no second part.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from scripts.builtin_models.clip import MEAN, STD, accuracy, build, save
 from scripts.builtin_models.layout import PATCHES, LayoutHeads, layout_loss, layout_targets
 from scripts.builtin_models.recognised import recognised
 from scripts.builtin_models.scenes import WRONG, Scenes, painted_anew, painted_over, rendered_scenes
-from scripts.builtin_models.segments import SegmentHeads, segment_loss, segment_targets, segments
+from scripts.builtin_models.segments import SegmentHeads, segment_loss, segment_targets
 from scripts.builtin_models.ship import TARGET
 from scripts.builtin_models.tokenizer import build as build_tokenizer
 from scripts.builtin_models.training import BEFORE, Trainer
@@ -54,7 +55,7 @@ class Taught(nn.Module):
 
     def __init__(self, clip: Any) -> None:
         super().__init__()
-        self.clip = clip
+        self.clip, self.tokenizer = clip, build_tokenizer()
         width, shared = clip.config.vision_config.hidden_size, clip.config.projection_dim
         self.heads = nn.ModuleList([LayoutHeads(size) for size in (*[width] * len(LAYERS), shared)])
         self.whole = WholeHeads(width)
@@ -71,28 +72,52 @@ class Taught(nn.Module):
         patches = [*places, functional.normalize(shared, dim=-1) * _LENGTH]
         return functional.normalize(pooled, dim=-1), patches, output.pooler_output
 
-    def texts(self, tokens: Any) -> torch.Tensor:
+    def texts(self, texts: Sequence[str]) -> torch.Tensor:
         """Features N,D of length 1."""
+        tokens = self.tokenizer(list(texts), padding="longest", truncation=True, return_tensors="pt")
         output = self.clip.get_text_features(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask)
         return functional.normalize(output.pooler_output, dim=-1)
 
 
-def train(work: Path, *, steps: int, from_shipped: bool, begin: Path | None = None) -> None:
+class LockedTexts:
+    """Features of texts that are computed once, for the text tower learns no more (LiT, 2111.07991)."""
+
+    def __init__(self, taught: Taught) -> None:
+        taught.clip.text_model.requires_grad_(False)
+        taught.clip.text_projection.requires_grad_(False)
+        self._taught = taught
+        self._known: dict[str, torch.Tensor] = {}
+
+    @torch.no_grad()
+    def __call__(self, texts: Sequence[str]) -> torch.Tensor:
+        """Features N,D of length 1."""
+        unknown = sorted({text for text in texts if text not in self._known})
+        if unknown:
+            self._known.update(zip(unknown, self._taught.texts(unknown), strict=True))
+        return torch.stack([self._known[text] for text in texts])
+
+
+def train(
+    work: Path, *, steps: int, from_shipped: bool, begin: Path | None = None, lock_texts: bool = False
+) -> None:  # fmt: skip
     """Go on from the stage `clip` of `work` (or from what ships), and save the CLIPModel folder anew.
 
-    begin: safetensors of all that is taught, left by an earlier run; heads it lacks begin afresh.
+    begin: safetensors of all that is taught, left by an earlier run; heads it lacks begin afresh. lock_texts: only what
+    sees learns.
     """
     torch.manual_seed(7)
     clip = build(held_out=False, depth=DEEP)
     deepen(clip, _start(work, from_shipped=from_shipped))
-    taught, tokenizer, folder = Taught(clip), build_tokenizer(), work / "clip-layout"
+    taught, folder = Taught(clip), work / "clip-layout"
+    tokenizer = taught.tokenizer
     before = 0 if begin is None else _go_on(taught, begin)
+    texts = LockedTexts(taught) if lock_texts else taught.texts
     trainer = Trainer(taught, folder=folder, steps=steps, learning_rate=RATE, muon_rate=RATE, ema=0.998)
     (folder / BEFORE).write_text(json.dumps(before))
     scenes = _scenes(folder)
 
     def loss_of(step: int) -> torch.Tensor:
-        return _loss(taught, tokenizer, scenes, step)
+        return _loss(taught, texts, scenes, step)
 
     trainer.run(
         loss_of, measure=lambda: accuracy(clip, tokenizer, _of_clip(trainer.ema)), measure_every=500,
@@ -167,7 +192,9 @@ def _scenes(folder: Path) -> tuple[Scenes, ...]:
     return tuple(kinds)
 
 
-def _loss(taught: Taught, tokenizer: Any, scenes: tuple[Scenes, ...], step: int) -> torch.Tensor:
+def _loss(
+    taught: Taught, texts_of: Callable[[Sequence[str]], torch.Tensor], scenes: tuple[Scenes, ...], step: int
+) -> torch.Tensor:
     rng, generator = np.random.default_rng((91, step)), torch.Generator().manual_seed(step)
     chosen = [rng.choice(len(each), share, replace=False) for each, share in zip(scenes, SHARES, strict=True)]
     kinds, colors, pixels, things = (
@@ -181,8 +208,7 @@ def _loss(taught: Taught, tokenizer: Any, scenes: tuple[Scenes, ...], step: int)
     )])  # fmt: skip
     pooled, patches, state = taught.pictures(seen.pixels)
     true, wrong = _captions(scenes, chosen, rng)
-    texts = taught.texts(tokenizer([*true, *wrong], padding="longest", truncation=True, return_tensors="pt"))
-    logits = taught.clip.logit_scale.exp().clamp(max=100) * pooled @ texts.T
+    logits = taught.clip.logit_scale.exp().clamp(max=100) * pooled @ texts_of([*true, *wrong]).T
     loss = caption_loss(logits, true, wrong, told)
     laid = sum(len(rows) for each, rows in zip(scenes, chosen, strict=True) if each.laid)  # those not laid come last
     known = (seen.things[:laid], kinds[:laid], colors[:laid])
@@ -191,12 +217,11 @@ def _loss(taught: Taught, tokenizer: Any, scenes: tuple[Scenes, ...], step: int)
     targets = layout_targets(*known, wear=blur, bent=bending)
     for heads, each, weight in zip(taught.heads, patches, WEIGHTS, strict=True):
         loss = loss + weight * layout_loss(heads, each[:laid], targets)  # type: ignore[arg-type]
-    named = segments(seen.pixels)
-    found = recognised(seen.pixels, named)
-    pieces = segment_targets(seen.pixels, named, found)
+    found = recognised(seen.pixels)
+    pieces = segment_targets(seen.pixels, found)
     for heads, each, weight in zip(taught.segments, patches, WEIGHTS, strict=True):
         loss = loss + weight * segment_loss(heads, each, pieces)  # type: ignore[arg-type]
-    return loss + whole_loss(taught.whole, state, whole_targets(named, found, wear=seen.wear * _WEAR))
+    return loss + whole_loss(taught.whole, state, whole_targets(found, wear=seen.wear * _WEAR))
 
 
 @dataclass(frozen=True, kw_only=True)

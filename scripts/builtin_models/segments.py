@@ -1,18 +1,15 @@
 """What CLIP's patches must know of any picture, drawn or painted: which pixels leave the ground, how sharply, as what.
 
-Targets come from pixels, as those of MaskFeat (2112.09133) do: a threshold, connected components, and what `recognised`
-says of these. So painted pictures, whose layouts nobody knows, teach patches too.
+Targets come from pixels, as those of MaskFeat (2112.09133) do: what the oracle's eye finds in them (see `recognised`).
+So painted pictures, whose layouts nobody knows, teach patches too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as functional
-from numpy.typing import NDArray
-from scipy import ndimage
 from torch import nn
 
 from redraft.world.templates import NAMES
@@ -20,14 +17,9 @@ from scripts.builtin_models.layout import PATCH, PATCHES, boxes, from_patches, m
 from scripts.builtin_models.recognised import SEGMENTS, Recognised
 from scripts.builtin_models.scenes import SIDE
 
-_APART, _SHARE, _NEAR = 40 / 255, 0.36, 7
-"""RGB distance from the ground of what is covered, and its least share of the largest distance within so many pixels: a
-blurred edge of what is dark may be further from the ground than the middle of what is pale.
-"""
-_SMOOTH = 0.4  # pixels
-_LEAST = 9  # pixels of a segment
-_LEAST_SHARE = 0.08  # of a patch, for its segment to be asked about
+_LEAST_SHARE = 0.08  # of a patch, for its blob to be asked about
 _TOLERANCE = 0.05
+_FINE = 0.03  # of a likeness
 
 
 class SegmentHeads(nn.Module):
@@ -37,6 +29,7 @@ class SegmentHeads(nn.Module):
         super().__init__()
         self.cover, self.edges, self.sharp = nn.Linear(width, 1), nn.Linear(width, 4), nn.Linear(width, 2)
         self.alike, self.kind = nn.Linear(width, 1), nn.Linear(width, len(NAMES))
+        self.whole = nn.Linear(width, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,33 +48,15 @@ class SegmentTargets:
     kind: torch.Tensor
 
 
-def segments(pixels: torch.Tensor) -> NDArray[np.uint8]:
-    """N,64,64 of pictures N,3,64,64 in 0..1: 0 is ground, 1 the largest segment, and so on; 255 those left out."""
-    ground = pixels.flatten(2).median(dim=2).values[..., None, None]
-    smooth = ndimage.gaussian_filter((pixels - ground).numpy(), (0, 0, _SMOOTH, _SMOOTH))
-    apart = np.linalg.norm(smooth, axis=1)
-    found = np.zeros(apart.shape, dtype=np.uint8)
-    for row, distance in enumerate(apart):
-        covered = distance > np.maximum(_APART, _SHARE * ndimage.maximum_filter(distance, size=_NEAR))
-        covered |= ndimage.binary_closing(covered)  # which alone would lose what lies on the border
-        names, count = ndimage.label(covered, structure=np.ones((3, 3)))
-        sizes = np.bincount(names.ravel(), minlength=count + 1)[1:]
-        table = np.zeros(count + 1, dtype=np.uint8)
-        for place, name in enumerate(np.argsort(-sizes, kind="stable")):
-            table[name + 1] = 0 if sizes[name] < _LEAST else place + 1 if place < SEGMENTS else 255
-        found[row] = table[names]
-    return found
-
-
-def segment_targets(pixels: torch.Tensor, named: NDArray[np.uint8], found: Recognised) -> SegmentTargets:
-    """Targets of pictures N,3,64,64 in 0..1, their segments N,64,64 and what was recognised of them."""
+def segment_targets(pixels: torch.Tensor, found: Recognised) -> SegmentTargets:
+    """Targets of pictures N,3,64,64 in 0..1 and what was recognised of them."""
     grid = SIDE // PATCH
-    each = masks(torch.from_numpy(named), SEGMENTS).float()
+    each = masks(torch.from_numpy(found.named), SEGMENTS).float()
     share = each.reshape(-1, grid, PATCH, grid, PATCH, SEGMENTS).mean((2, 4)).reshape(-1, PATCHES, SEGMENTS)
     most, best = share.max(-1)
     rows = torch.arange(len(pixels))[:, None]
     return SegmentTargets(
-        cover=torch.from_numpy(named > 0).float().reshape(-1, grid, PATCH, grid, PATCH).mean((2, 4)).flatten(1),
+        cover=torch.from_numpy(found.named > 0).float().reshape(-1, grid, PATCH, grid, PATCH).mean((2, 4)).flatten(1),
         edges=from_patches(boxes(each)[rows, best]), known=most > _LEAST_SHARE, sharp=_sharpness(pixels),
         alike=torch.where(found.plate, torch.nan, found.likeness)[rows, best],
         kind=torch.where(found.whole, found.kind, -1)[rows, best],
@@ -102,6 +77,9 @@ def segment_loss(heads: SegmentHeads, patches: torch.Tensor, targets: SegmentTar
     sharp = functional.smooth_l1_loss(heads.sharp(patches), targets.sharp, beta=0.1)
     cover = functional.binary_cross_entropy_with_logits(heads.cover(patches)[..., 0], targets.cover)
     held, shaped = known & ~targets.alike.isnan(), known & (targets.kind >= 0)
-    alike = functional.smooth_l1_loss(heads.alike(patches)[held][:, 0], targets.alike[held], beta=0.1)
+    alike = functional.smooth_l1_loss(heads.alike(patches)[held][:, 0], targets.alike[held], beta=_FINE)
+    whole = functional.binary_cross_entropy_with_logits(
+        heads.whole(patches)[held][:, 0], (targets.kind[held] >= 0).float()
+    )
     kind = functional.cross_entropy(heads.kind(patches)[shaped], targets.kind[shaped])
-    return 2 * cover + edges + sharp + 4 * alike + 0.5 * kind
+    return 2 * cover + edges + sharp + 4 * alike + whole + 0.5 * kind

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as functional
-from numpy.typing import NDArray
 from torch import nn
 
 from redraft.world import COLORS
+from redraft.world.oracle import SHAPE_MINIMUM
 from redraft.world.templates import NAMES
 from scripts.builtin_models.layout import masks
 from scripts.builtin_models.recognised import SEGMENTS, Recognised
@@ -22,6 +21,12 @@ from scripts.builtin_models.scenes import SIDE
 
 MOST = 4
 """Counts end here."""
+LEVELS = (0.6, 0.75, 0.8, SHAPE_MINIMUM, 0.9, 0.94)
+"""Of the likeness of what is most like a shape: the state is asked whether it is above each, since it matters most
+around the level from which on the oracle calls it one.
+"""
+_RING = 2  # pixels; the oracle's closing leaves no blob on the outermost
+_FINE = 0.03  # of a likeness
 _EDGE, _AREA = 8.0, 400.0  # pixels of an edge and of an area that count as 1
 
 
@@ -30,19 +35,19 @@ class WholeHeads(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.place, self.flags, self.alike = nn.Linear(width, 7), nn.Linear(width, 3), nn.Linear(width, 2)
+        self.place, self.flags, self.likeness = nn.Linear(width, 7), nn.Linear(width, 3), nn.Linear(width, 3)
         self.count, self.unclear = nn.Linear(width, MOST + 1), nn.Linear(width, MOST + 1)
         self.kinds, self.colors = nn.Linear(width, len(NAMES)), nn.Linear(width, len(COLORS))
-        self.wear = nn.Linear(width, 3)
+        self.wear, self.most = nn.Linear(width, 3), nn.Linear(width, len(LEVELS))
 
 
 @dataclass(frozen=True, kw_only=True)
 class WholeTargets:
     """Of N pictures. place N,7: room left, above, right and below of the common box of all recognised shapes; their
     centroid from the middle, right and down; their area. seen N: whether there are any. count, unclear N: of shapes,
-    and of segments that are none. kinds N,shapes and colors N,colours: 1 for each that is there. flags N,3: a shape
-    touches the border; something is unclear; a plate. alike N,2: least and mean likeness of segments to a shape. wear
-    R,3 of the first R pictures: blur, noise, bending, each about 0 to 2.
+    and of blobs that are none. kinds N,shapes and colors N,colours: 1 for each that is there. flags N,3: a shape
+    is at the border; something is unclear; a plate. likeness N,3: the greatest, mean and least of blobs to a shape.
+    wear R,3 of the first R pictures: blur, noise, bending, each about 0 to 2.
     """
 
     place: torch.Tensor
@@ -52,29 +57,31 @@ class WholeTargets:
     kinds: torch.Tensor
     colors: torch.Tensor
     flags: torch.Tensor
-    alike: torch.Tensor
+    likeness: torch.Tensor
     wear: torch.Tensor
 
 
-def whole_targets(segments: NDArray[np.uint8], found: Recognised, *, wear: torch.Tensor) -> WholeTargets:
-    """Targets of segments N,64,64 and what was recognised of them."""
-    each, whole = masks(torch.from_numpy(segments), SEGMENTS), found.whole
+def whole_targets(found: Recognised, *, wear: torch.Tensor) -> WholeTargets:
+    """Targets of what was recognised."""
+    each, whole = masks(torch.from_numpy(found.named), SEGMENTS), found.whole
     shapes = (each & whole[:, None, None]).any(-1)
     rows, columns, place = shapes.any(2), shapes.any(1), torch.arange(SIDE).float()
     first = [torch.where(line, place, float(SIDE)).amin(1) for line in (columns, rows)]
     last = [torch.where(line, place + 1, 0.0).amax(1) for line in (columns, rows)]
     area = shapes.flatten(1).sum(1).float()
     centre = [(shapes.float().sum(axis) * place).sum(1) / area.clamp(min=1) - SIDE / 2 for axis in (1, 2)]
-    border = torch.cat([shapes[:, 0], shapes[:, -1], shapes[:, :, 0], shapes[:, :, -1]], 1).any(1)
+    outer = [shapes[:, :_RING], shapes[:, -_RING:], shapes[..., :_RING], shapes[..., -_RING:]]
+    border = torch.cat([side.flatten(1) for side in outer], 1).any(1)
     held = found.there & ~found.plate
     mean = (found.likeness * held).sum(1) / held.sum(1).clamp(min=1)
+    greatest = (found.likeness * held).amax(1)
     least = torch.where(held, found.likeness, 1.0).amin(1) * held.any(1)
     return WholeTargets(
         place=torch.stack([*first, *(SIDE - edge for edge in last), *centre, area / _AREA * _EDGE], 1) / _EDGE,
         seen=whole.any(1), count=whole.sum(1).clamp(max=MOST), unclear=found.unclear.sum(1).clamp(max=MOST),
         kinds=_present(found.kind, whole, len(NAMES)), colors=_present(found.color, whole, len(COLORS)),
         flags=torch.stack([border, found.unclear.any(1), (found.there & found.plate).any(1)], 1).float(),
-        alike=torch.stack([least, mean], 1), wear=wear,
+        likeness=torch.stack([greatest, mean, least], 1), wear=wear,
     )  # fmt: skip
 
 
@@ -87,13 +94,15 @@ def whole_loss(heads: WholeHeads, pooled: torch.Tensor, targets: WholeTargets) -
     """A scalar for pooled states N,width."""
     seen = targets.seen
     asked = functional.binary_cross_entropy_with_logits
+    above = (targets.likeness[:, :1] >= torch.tensor(LEVELS)).float()
     counts = functional.cross_entropy(heads.count(pooled), targets.count)
     return (
         2 * functional.smooth_l1_loss(heads.place(pooled)[seen], targets.place[seen], beta=0.1)
         + asked(heads.colors(pooled), targets.colors)
         + asked(heads.kinds(pooled), targets.kinds)
         + asked(heads.flags(pooled), targets.flags)
-        + 0.3 * (counts + functional.cross_entropy(heads.unclear(pooled), targets.unclear))
-        + 4 * functional.smooth_l1_loss(heads.alike(pooled), targets.alike, beta=0.1)
+        + (counts + functional.cross_entropy(heads.unclear(pooled), targets.unclear))
+        + 4 * functional.smooth_l1_loss(heads.likeness(pooled), targets.likeness, beta=_FINE)
+        + 2 * asked(heads.most(pooled), above)
         + functional.smooth_l1_loss(heads.wear(pooled[: len(targets.wear)]), targets.wear)
     )

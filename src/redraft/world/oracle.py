@@ -4,7 +4,7 @@ It knows the world's shapes and paints, not how a picture was made, so it reads 
 It judges nothing: `verify` holds a reading against a request, `facets` grades it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +66,22 @@ class SeenObject:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Blob:
+    """One connected piece of what leaves the ground, before it is called an object or not.
+
+    `box` is (left, top, right, bottom), right and bottom excluded; `mask` (H,W of the box) what belongs to it; `plate`
+    says that it has the size and the look of a label; `agreement` is its correlation (-1..1) with every shape of
+    `templates.NAMES`, None for plates and for what has no object's size; `area` is the number of covered pixels.
+    """
+
+    box: tuple[int, int, int, int]
+    mask: BoolArray
+    plate: bool
+    agreement: FloatArray | None
+    area: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reading:
     """All that the oracle sees.
 
@@ -114,27 +130,20 @@ def read(image: ArrayLike) -> Reading:
     pixels = pixels_of(image)
     background = background_of(pixels)
     distance = distance_from(pixels, background)
-    labelled, _ = ndimage.label(foreground_of(distance), _TOUCHING)
     objects: list[SeenObject] = []
     textures: list[tuple[int, str | None]] = []
     label, label_box, unclear = None, None, 0
-    for number, (rows, columns) in enumerate(ndimage.find_objects(labelled), start=1):
-        blob = labelled[rows, columns] == number
-        box = (columns.start, rows.start, columns.stop, rows.stop)
-        # The border of a plate comes before its letters, for it is higher up; letters are no objects.
-        if blob.sum() < _SPECK or (label_box is not None and _inside(box, label_box)):
-            continue
-        patch = pixels[rows, columns]
-        if label_box is None and _is_plate(blob, patch, box):
-            label, label_box = _word_on(pixels, box), box
+    for blob in blobs_of(pixels, distance):
+        rows, columns = slice(blob.box[1], blob.box[3]), slice(blob.box[0], blob.box[2])
+        if blob.plate:
+            label, label_box = _word_on(pixels, blob.box), blob.box
             unclear += label is None
-            continue
-        seen = _object_of(blob, patch, distance[rows, columns], box, background)
-        if seen is None:
+        elif blob.agreement is None or blob.agreement.max() < SHAPE_MINIMUM:
             unclear += 1
         else:
-            objects.append(seen)
-            textures.append((seen.area, _style_of(blob, patch, distance[rows, columns])))
+            patch, apart = pixels[rows, columns], distance[rows, columns]
+            objects.append(_object_of(blob, blob.agreement, color=color_of(blob.mask, patch, apart, background)))
+            textures.append((blob.area, _style_of(blob.mask, patch, apart)))
     red, green, blue = (float(value) for value in background)
     return Reading(
         objects=tuple(objects),
@@ -174,30 +183,69 @@ def foreground_of(distance: FloatArray) -> BoolArray:
     )
 
 
-def _object_of(
-    blob: BoolArray, patch: FloatArray, distance: FloatArray, box: tuple[int, int, int, int], background: FloatArray
-) -> SeenObject | None:
-    """Name the shape and the paint of one blob; None when it is none of the world's objects."""
-    height, width = blob.shape
-    if not _LEAST_SIDE <= max(height, width) <= _LARGEST_SIDE or min(height, width) < _LEAST_SIDE // 2:
-        return None
+def blobs_of(pixels: FloatArray, distance: FloatArray) -> Iterator[Blob]:
+    """All blobs of a picture (64,64,3 in 0..255), from the top, given every pixel's distance from the ground.
+
+    Specks are left out, and what lies inside the label.
+    """
+    labelled, _ = ndimage.label(foreground_of(distance), _TOUCHING)
+    label_box: tuple[int, int, int, int] | None = None
+    for number, (rows, columns) in enumerate(ndimage.find_objects(labelled), start=1):
+        mask = labelled[rows, columns] == number
+        box = (columns.start, rows.start, columns.stop, rows.stop)
+        # The border of a plate comes before its letters, for it is higher up; letters are no objects.
+        if mask.sum() < _SPECK or (label_box is not None and _inside(box, label_box)):
+            continue
+        if label_box is None and _is_plate(mask, pixels[rows, columns], box):
+            label_box = box
+            yield Blob(box=box, mask=mask, plate=True, agreement=None, area=int(mask.sum()))
+        elif not _LEAST_SIDE <= max(mask.shape) <= _LARGEST_SIDE or min(mask.shape) < _LEAST_SIDE // 2:
+            yield Blob(box=box, mask=mask, plate=False, agreement=None, area=int(mask.sum()))
+        else:
+            coverage = _coverage(mask, distance[rows, columns])
+            agreement = np.asarray(shape_agreement(coverage), dtype=np.float32)
+            yield Blob(box=box, mask=mask, plate=False, agreement=agreement, area=int((coverage > 0.5).sum()))
+
+
+def _coverage(blob: BoolArray, distance: FloatArray) -> FloatArray:
+    """Soft at the rim, full inside whatever the texture, open where closing filled a hole."""
     core = _core(blob)
-    # Soft at the rim, full inside whatever the texture, open where closing filled a hole.
     full = max(float(np.median(distance[core])), _FOREGROUND)
-    coverage = np.where(
-        core & (distance > _EDGE * full), 1, np.clip(distance / full, 0, 1) * ndimage.binary_dilation(blob, _TOUCHING)
-    )
-    agreement = shape_agreement(np.asarray(coverage, dtype=np.float32))
+    rim = np.clip(distance / full, 0, 1) * ndimage.binary_dilation(blob, _TOUCHING)
+    return np.asarray(np.where(core & (distance > _EDGE * full), 1, rim), dtype=np.float32)
+
+
+def color_of(mask: BoolArray, patch: FloatArray, distance: FloatArray, background: FloatArray) -> str:
+    """The colour nearest to the median paint of a blob away from the rim.
+
+    A thin blob is all rim: its pixels least mixed with the ground are compared with paints mixed with it as well.
+
+    Args:
+        mask, patch, distance: H,W, H,W,3 and H,W of the blob's box: what belongs to it, its pixels in 0..255, their
+            distance from the ground.
+        background: the ground, RGB.
+    """
+    core: BoolArray = ndimage.binary_erosion(mask, _CROSS)
+    shares: tuple[float, ...] = (1.0,)
+    if core.sum() < _CORE:
+        core, shares = mask & (distance >= np.quantile(distance[mask], 0.7)), (1.0, 0.85, 0.7)
+    paint = np.median(patch[core], axis=0)
+    gaps = [
+        np.abs(background + share * (_PAINTS - background) - paint).sum(axis=1) + _MIXING * (1 - share)
+        for share in shares
+    ]
+    return _COLOR_NAMES[int(np.min(gaps, axis=0).argmin())]
+
+
+def _object_of(blob: Blob, agreement: FloatArray, *, color: str) -> SeenObject:
     best = int(agreement.argmax())
-    if agreement[best] < SHAPE_MINIMUM:
-        return None
-    left, top, right, bottom = box
+    left, top, right, bottom = blob.box
     return SeenObject(
         shape=NAMES[best],
-        color=_color_of(blob, patch, distance, background),
+        color=color,
         center=((left + right) / 2, (top + bottom) / 2),
-        box=box,
-        area=int((coverage > 0.5).sum()),
+        box=blob.box,
+        area=blob.area,
         shape_confidence=float(agreement[best]),
         unsafe_likeness=float(agreement[-1]),
     )
@@ -207,23 +255,6 @@ def _core(blob: BoolArray) -> BoolArray:
     """The blob without its blurred rim, or the whole blob when too little else is left."""
     inner: BoolArray = ndimage.binary_erosion(blob, _CROSS)
     return inner if inner.sum() >= _CORE else blob
-
-
-def _color_of(blob: BoolArray, patch: FloatArray, distance: FloatArray, background: FloatArray) -> str:
-    """The colour nearest to the median paint away from the rim.
-
-    A thin blob is all rim: its pixels least mixed with the ground are compared with paints mixed with it as well.
-    """
-    core: BoolArray = ndimage.binary_erosion(blob, _CROSS)
-    shares: tuple[float, ...] = (1.0,)
-    if core.sum() < _CORE:
-        core, shares = blob & (distance >= np.quantile(distance[blob], 0.7)), (1.0, 0.85, 0.7)
-    paint = np.median(patch[core], axis=0)
-    gaps = [
-        np.abs(background + share * (_PAINTS - background) - paint).sum(axis=1) + _MIXING * (1 - share)
-        for share in shares
-    ]
-    return _COLOR_NAMES[int(np.min(gaps, axis=0).argmin())]
 
 
 def _style_of(blob: BoolArray, patch: FloatArray, distance: FloatArray) -> str | None:
