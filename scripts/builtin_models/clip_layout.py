@@ -22,6 +22,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from redraft.rewards.clip_tower import open_tower
+from redraft.rewards.concepts import write_concepts
 from scripts.builtin_models.clip import MEAN, STD, accuracy, build, save
 from scripts.builtin_models.layout import PATCHES, LayoutHeads, layout_loss, layout_targets
 from scripts.builtin_models.recognised import recognised
@@ -31,7 +33,7 @@ from scripts.builtin_models.ship import TARGET
 from scripts.builtin_models.tokenizer import build as build_tokenizer
 from scripts.builtin_models.training import BEFORE, Trainer
 from scripts.builtin_models.wearing import bent, blurred, brightened, lumped, moved, still_whole
-from scripts.builtin_models.whole import WholeHeads, whole_loss, whole_targets
+from scripts.builtin_models.whole import WholeHeads, concepts_of, whole_loss, whole_targets
 
 RENDERED, LITTLE, ALTOGETHER, ANEW = 48_000, 5_120, 6_144, 24_576
 """Scenes: rendered, painted over a little, painted over altogether, painted from noise."""
@@ -127,6 +129,7 @@ def train(
         metadata={"steps": str(before + trainer.step)},
     )  # fmt: skip
     save(work, "clip", _of_clip(trainer.ema), held_out=False, depth=DEEP)
+    _save_concepts(work / "models" / "clip", trainer.ema)
 
 
 def deepen(clip: Any, weights: dict[str, torch.Tensor]) -> None:
@@ -160,6 +163,11 @@ def _go_on(taught: Taught, begin: Path) -> int:
 
 def _of_clip(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name.removeprefix("clip."): value for name, value in weights.items() if name.startswith("clip.")}
+
+
+def _save_concepts(folder: Path, weights: dict[str, torch.Tensor]) -> None:
+    whole = {name.removeprefix("whole."): value for name, value in weights.items() if name.startswith("whole.")}
+    write_concepts(concepts_of(whole), folder=folder, clip=open_tower(folder).identity)
 
 
 def _start(work: Path, *, from_shipped: bool) -> dict[str, torch.Tensor]:

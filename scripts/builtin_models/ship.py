@@ -51,7 +51,7 @@ def _ship_clip(work: Path, name: str) -> None:
     source, target = work / "models" / name, TARGET / name
     CLIPModel.from_pretrained(source, local_files_only=True).half().save_pretrained(target)
     for path in source.iterdir():
-        if "tokenizer" in path.name or "preprocessor" in path.name or path.name.startswith("heads"):
+        if "tokenizer" in path.name or "preprocessor" in path.name or path.name.startswith(("heads", "concepts")):
             (target / path.name).write_bytes(path.read_bytes())
     second = work / f"{name}-layout" / "state.pt"
     state = torch.load(second if second.exists() else work / name / "state.pt", weights_only=True)

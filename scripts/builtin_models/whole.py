@@ -1,7 +1,7 @@
 """What the state that CLIP pools must know in the second part of its training: the picture as a whole.
 
 Where all that is recognised lies together, which shapes and colours there are, how many, how much is none, and how the
-picture was worn, by linear heads that are thrown away after training. Single patches: `layout` and `segments`.
+picture was worn, by linear heads that ship beside it as its concepts. Single patches: `layout` and `segments`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as functional
 from torch import nn
 
+from redraft.rewards.concepts import ConceptGroup, Concepts, Kind
 from redraft.world import COLORS
 from redraft.world.oracle import SHAPE_MINIMUM
 from redraft.world.templates import NAMES
@@ -30,6 +31,13 @@ _FINE = 0.03  # of a likeness
 _EDGE, _AREA = 8.0, 400.0  # pixels of an edge and of an area that count as 1
 
 
+KINDS_OF: dict[str, Kind] = {
+    "place": "number", "flags": "yes", "likeness": "number", "most": "yes", "count": "one_of", "unclear": "one_of",
+    "kinds": "yes", "colors": "yes", "wear": "number",
+}  # fmt: skip
+"""Heads that are kept beside the CLIP as its concepts, and what their numbers are."""
+
+
 class WholeHeads(nn.Module):
     """Linear heads on the pooled state before its projection, N,width."""
 
@@ -39,6 +47,15 @@ class WholeHeads(nn.Module):
         self.count, self.unclear = nn.Linear(width, MOST + 1), nn.Linear(width, MOST + 1)
         self.kinds, self.colors = nn.Linear(width, len(NAMES)), nn.Linear(width, len(COLORS))
         self.wear, self.most = nn.Linear(width, 3), nn.Linear(width, len(LEVELS))
+
+
+def concepts_of(weights: dict[str, torch.Tensor]) -> Concepts:
+    """All heads as one, from the weights of WholeHeads."""
+    groups = [(name, kind, weights[f"{name}.weight"], weights[f"{name}.bias"]) for name, kind in KINDS_OF.items()]
+    return Concepts(
+        groups=tuple(ConceptGroup(name=name, size=len(bias), kind=kind) for name, kind, _, bias in groups),
+        weight=torch.cat([weight for _, _, weight, _ in groups]), bias=torch.cat([bias for *_, bias in groups]),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from redraft.rewards.facets_clips import clip_features
 from redraft.rewards.facets_config import TEMPORAL, FacetFitConfig
 from redraft.rewards.facets_features import PictureFeatures, picture_features
 from redraft.rewards.facets_fit import fit_facets
-from redraft.rewards.facets_network import FacetNetwork, network_like
+from redraft.rewards.facets_network import network_like
 from redraft.rewards.facets_training import Examples, _Trainer, fit_members, folds
 from redraft.rewards.preference_pictures import PixelPictures
 from redraft.testing import check_scorer
@@ -72,6 +72,7 @@ def planted(count: int = 1600) -> Examples:
         pooled=pooled,
         state=torch.zeros(count, 2),
         energies=torch.zeros(count, 1),
+        concepts=torch.zeros(count, 0),
     )
     return Examples(
         features=features, mirrored=None, picture=torch.arange(count), text=text, targets=values,
@@ -120,7 +121,7 @@ def test_an_answer_of_weight_two_counts_as_two_answers() -> None:
     gradients = []
     for each in (replace(examples, weight=weight), doubled):
         everybody = torch.arange(len(each.targets))
-        trainer = _Trainer(network, each, everybody, config=PLANTED, key=KEY)
+        trainer = _Trainer(network, each, everybody, passes=10, decay=0.01, config=PLANTED, key=KEY)
         loss = trainer._loss(everybody, KEY)
         gradients.append(torch.autograd.grad(loss, network.hidden.weight)[0])
     assert gradients[0].abs().max() > 1e-4
@@ -254,7 +255,11 @@ def test_the_card_is_drawn_as_one_page(fitted: FacetsScorer) -> None:
 
 def test_a_network_of_a_finer_grid_averages_its_maps() -> None:
     features = PictureFeatures(
-        maps=torch.zeros(2, 5, 8, 8), pooled=torch.zeros(2, 4), state=torch.zeros(2, 6), energies=torch.zeros(2, 3)
+        maps=torch.zeros(2, 5, 8, 8),
+        pooled=torch.zeros(2, 4),
+        state=torch.zeros(2, 6),
+        energies=torch.zeros(2, 3),
+        concepts=torch.zeros(2, 0),
     )
     network = network_like(features, facets=6, width=4, key=KEY)
     assert network(features, torch.zeros(2, 4)).shape == (2, 6)
@@ -265,7 +270,11 @@ def test_the_state_is_heard_along_its_principal_axes_however_small() -> None:
     drawn = KEY.child("state").normal((400, 3)) * torch.tensor([10.0, 0.5, 0.0])
     turn = torch.linalg.qr(KEY.child("turn").normal((3, 3)))[0]
     features = PictureFeatures(
-        maps=torch.zeros(400, 5, 8, 8), pooled=torch.zeros(400, 4), state=drawn @ turn, energies=torch.zeros(400, 3)
+        maps=torch.zeros(400, 5, 8, 8),
+        pooled=torch.zeros(400, 4),
+        state=drawn @ turn,
+        energies=torch.zeros(400, 3),
+        concepts=torch.zeros(400, 0),
     )
     network = network_like(features, facets=6, width=4, key=KEY)
     network.standardise(features, torch.zeros(400, 4))
@@ -273,12 +282,3 @@ def test_the_state_is_heard_along_its_principal_axes_however_small() -> None:
     assert torch.isfinite(heard).all()
     assert heard.var(0).tolist() == pytest.approx([0, 0.5**2 / (0.5**2 + 10**2 * 1e-4), 1], abs=0.05)
     assert torch.corrcoef(heard[:, 1:].T)[0, 1].abs() < 0.01
-
-
-def test_a_network_from_before_the_state_was_read_has_neither_its_axes_nor_its_path() -> None:
-    network = FacetNetwork(channels=5, dimension=4, state=0, energies=3, grid=8, facets=6, width=4, key=KEY)
-    assert not any("state" in name or "gist" in name or "broad" in name for name in network.state_dict())
-    features = PictureFeatures(
-        maps=torch.zeros(2, 5, 8, 8), pooled=torch.zeros(2, 4), state=torch.zeros(2, 9), energies=torch.zeros(2, 3)
-    )
-    assert network(features, torch.zeros(2, 4)).shape == (2, 6)

@@ -15,6 +15,7 @@ import torch.nn.functional as functional
 
 from redraft.core.errors import DamagedError, NumericsError, UsageError
 from redraft.core.records import Prompt
+from redraft.rewards.concepts import Concepts, read_concepts
 from redraft.rewards.fingerprints import fingerprint_of, hash_tensors
 from redraft.rewards.long_texts import LongTexts, averaged, fit_rows, padded
 from redraft.rewards.pixels import PicturePreprocessing, read_preprocessing
@@ -31,6 +32,7 @@ class ClipTower:
     dimension: D, the width of its features. scale: exp(logit_scale). identity: hash of the weights in half precision,
     the same before and after shipping in half; it tells which heads fit. fingerprint: hash of weights, settings,
     tokenizer, preprocessing, number format and scale; it tells which scores compare. truncated: texts cut so far.
+    concepts: what else its state tells, None where nothing is known of it.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class ClipTower:
         identity: str | None = None,
         scale: float | None = None,
         long_texts: LongTexts = "truncate",
+        concepts: Concepts | None = None,
     ) -> None:
         """Take a CLIPModel in its final number format. batch: pictures at once. long_texts: see `long_texts`.
 
@@ -52,6 +55,7 @@ class ClipTower:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer, self.preprocessing, self.batch = tokenizer, preprocessing, batch
         self.long_texts: LongTexts = long_texts
+        self.concepts = concepts
         self.truncated = 0
         self._texts: dict[str, torch.Tensor] = {}
         state = model.state_dict()
@@ -140,7 +144,10 @@ class ClipTower:
         return functional.normalize(averaged(features, fitted.text, count=len(texts)), dim=-1)
 
     def replaced(self, weights: Mapping[str, torch.Tensor]) -> ClipTower:
-        """A tower with these weights (some names of the CLIPModel) in place of its own; this one is unchanged."""
+        """A tower with these weights (some names of the CLIPModel) in place of its own; this one is unchanged.
+
+        It has no concepts: they were read off another state.
+        """
         model = copy.deepcopy(self.model)
         unexpected = model.load_state_dict(dict(weights), strict=False).unexpected_keys
         if unexpected:
@@ -179,6 +186,7 @@ def open_tower(
     preprocessing = read_preprocessing(path, image_size=int(model.config.vision_config.image_size))
     # Before the change of format: heads fitted in float32 may be used with the same CLIP in bfloat16.
     identity, scale = hash_tensors(model.state_dict(), rounded=True), float(model.logit_scale.detach().exp())
+    concepts = read_concepts(path, clip=identity, width=int(model.config.vision_config.hidden_size))
     return ClipTower(
         model.to(device=device, dtype=getattr(torch, dtype)),
         tokenizer,
@@ -187,6 +195,7 @@ def open_tower(
         identity=identity,
         scale=scale,
         long_texts=long_texts,
+        concepts=concepts,
     )
 
 

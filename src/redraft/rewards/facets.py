@@ -33,6 +33,7 @@ from redraft.rewards.blend import Standard
 from redraft.rewards.clip_tower import ClipTower, open_tower
 from redraft.rewards.facets_card import CARD, WEIGHTS, FacetCard, read_facet_files, write_facet_files
 from redraft.rewards.facets_clips import CLIP_WIDTH
+from redraft.rewards.facets_member import ConceptNetwork, FacetMember
 from redraft.rewards.facets_model import FacetModel, Predicted
 from redraft.rewards.facets_network import FacetNetwork
 from redraft.rewards.feature_heads import entries, load_feature_heads
@@ -107,7 +108,7 @@ class FacetsScorer:
         self.model, self.card, self.name, self.tower = model, card, config.name, model.tower
         weights = hash_tensors(_tensors(model))
         self.fingerprint = fingerprint_of(
-            "facets", model.tower.fingerprint, weights, card.facets, card.scale, config.caution
+            "facets", model.tower.fingerprint, weights, card.facets, card.scale, config.caution, card.concepts
         )
         self.judge = FacetJudge(model, fingerprint=self.fingerprint, name=config.name, caution=config.caution)
         standards = {
@@ -185,9 +186,10 @@ def open_facets(
     if tower is None:
         place = config.clip or card.clip_folder or str(Path(str(files("redraft"))) / "builtin" / "clip")
         tower = open_tower(place, device=device, dtype=dtype, batch=config.batch)  # type: ignore[arg-type]
+    _require_concepts(tower, card)
     model = FacetModel(
         tower,
-        [_network(tensors, card, number, dimension=tower.dimension) for number in range(card.members)],
+        [_member(tensors, card, number, tower=tower) for number in range(card.members)],
         picture_facets=card.picture_facets,
         clip_heads=[
             load_feature_heads(
@@ -203,20 +205,33 @@ def open_facets(
     return FacetsScorer(model, card=card, config=config)
 
 
-def _network(tensors: dict[str, torch.Tensor], card: FacetCard, number: int, *, dimension: int) -> FacetNetwork:
+def _require_concepts(tower: ClipTower, card: FacetCard) -> None:
+    known = "" if tower.concepts is None else tower.concepts.identity
+    if card.concepts not in ("", known):
+        raise UsageError(
+            f"{CARD} was fitted with the concepts {card.concepts} of its CLIP, this one has {known or 'none'}: use the "
+            "CLIP folder with the concepts.safetensors that was there, or fit the facets again"
+        )
+
+
+def _member(tensors: dict[str, torch.Tensor], card: FacetCard, number: int, *, tower: ClipTower) -> FacetMember:
+    facets = len(card.picture_facets)
     network = FacetNetwork(
-        channels=card.channels, dimension=dimension, state=card.state, energies=card.energies,
-        grid=card.grid, facets=len(card.picture_facets), width=card.width,
+        channels=card.channels, dimension=tower.dimension, state=card.state, energies=card.energies,
+        grid=card.grid, facets=facets, width=card.width,
     )  # fmt: skip
+    known = tower.concepts if card.concepts else None
+    told = None if known is None else ConceptNetwork(concepts=len(known), facets=facets)
+    member = FacetMember(network, told, facets=facets)
     own = _of(tensors, f"members.{number}.")
-    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    expected = {name: tuple(value.shape) for name, value in member.state_dict().items()}
     if expected != {name: tuple(value.shape) for name, value in own.items()}:
         raise DamagedError(
             f"{WEIGHTS} does not hold the weights of member {number} that its card asks for: the files are of two "
             "fits, or the CLIP is of another width; fit the facets again"
         )
-    network.load_state_dict(own)
-    return network
+    member.load_state_dict(own)
+    return member
 
 
 def _of(tensors: dict[str, torch.Tensor], start: str) -> dict[str, torch.Tensor]:

@@ -48,7 +48,8 @@ class FacetCard(Config):
     """What stands in card.json.
 
     clip: identity of the CLIP; clip_folder: where it was, "" for the one that ships. facets: those of pictures, then
-    those of clips. rated: which have answers at all. scale: (slope, shift) of each facet's calibration.
+    those of clips. concepts: identity of the CLIP's concepts, "" where they were not read; shares: how far they tell
+    each facet of pictures. rated: which have answers at all. scale: (slope, shift) of each facet's calibration.
     labels, predictions: correlations of the facets, None where undefined. metrics are of answers that a member had
     left out: `FACET/r2` against the answers (whose noise no model explains), `FACET/ece`, `FACET/count`;
     `raters/spread` and `raters/slip` are the deviations of people's bias and of their slips.
@@ -65,7 +66,9 @@ class FacetCard(Config):
     members: int = Field(ge=2)
     width: int = Field(ge=1)
     channels: int = Field(ge=1)
-    state: int = Field(default=0, ge=0)  # 0: fitted before the state was read
+    state: int = Field(ge=1)
+    concepts: str = ""
+    shares: tuple[float, ...]
     energies: int = Field(ge=0)
     grid: int = Field(ge=1)
     standards: dict[str, FacetStandard]

@@ -35,6 +35,9 @@ class FacetFitConfig(Config):
     facets: tuple[str, ...] = Field(default=FACETS, description="the sliders: the six, and any more")
     members: int = Field(default=6, ge=2, le=16, description="of the ensemble; each leaves out its share of prompts")
     passes: int = Field(default=12, ge=1, description="over the answers, for each member")
+    concept_passes: int = Field(
+        default=40, ge=0, description="over the answers, for the network on the CLIP's concepts; 0: they are not read"
+    )
     batch: int = Field(default=64, ge=1, description="answers a step")
     learning_rate: float = Field(default=2e-3, gt=0, description="of adamw, the highest of the schedule")
     decay: float = Field(default=0.5, ge=0, description="weight decay of adamw")

@@ -8,7 +8,8 @@ projection into the space of texts, where what no text speaks of is lost.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as functional
@@ -26,26 +27,40 @@ _FLOOR = 1e-3
 class PictureFeatures:
     """Of B pictures. maps B,C,g,g: patches less their median, then layers, then `matched` channels D of the last layer
     in the space of texts. pooled B,D of length 1; state B,W: what is projected to it. energies B,E: logarithms of how
-    far patches lie from the median.
+    far patches lie from the median. concepts B,C: what else the state tells (see `concepts`); C is 0 where that is
+    not known.
     """
 
     maps: torch.Tensor
     pooled: torch.Tensor
     state: torch.Tensor
     energies: torch.Tensor
+    concepts: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.pooled)
 
     def take(self, rows: torch.Tensor) -> PictureFeatures:
         """The rows given."""
-        return PictureFeatures(
-            maps=self.maps[rows], pooled=self.pooled[rows], state=self.state[rows], energies=self.energies[rows]
-        )
+        return self._each(lambda values: values[rows])
 
     def halved(self) -> PictureFeatures:
         """The same with maps in half precision, to keep thousands of them."""
-        return PictureFeatures(maps=self.maps.half(), pooled=self.pooled, state=self.state, energies=self.energies)
+        return replace(self, maps=self.maps.half())
+
+    def without_maps(self) -> PictureFeatures:
+        """The same for whoever reads vectors alone; maps have no channels."""
+        return replace(self, maps=self.maps[:, :0])
+
+    def where(self, chosen: torch.Tensor, other: PictureFeatures) -> PictureFeatures:
+        """These where `chosen` B, the other ones elsewhere."""
+        return PictureFeatures(**{
+            name: torch.where(chosen.view(-1, *[1] * (values.ndim - 1)), values, getattr(other, name))
+            for name, values in vars(self).items()
+        })  # fmt: skip
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> PictureFeatures:
+        return PictureFeatures(**{name: change(values) for name, values in vars(self).items()})
 
 
 def picture_features(tower: ClipTower, inputs: torch.Tensor) -> PictureFeatures:
@@ -64,22 +79,19 @@ def picture_features(tower: ClipTower, inputs: torch.Tensor) -> PictureFeatures:
     quantiles = torch.tensor(_QUANTILES, device=inputs.device)
     energies = torch.quantile(patches.abs(), quantiles, dim=1).permute(1, 0, 2).flatten(1)
     pooled = tower.model.visual_projection(output.pooler_output).float()
+    state = output.pooler_output.float()
     return PictureFeatures(
         maps=_maps(torch.cat([patches, *layers, matched], dim=-1)),
         pooled=functional.normalize(pooled, dim=-1),
-        state=output.pooler_output.float(),
+        state=state,
         energies=torch.log(energies + _FLOOR),
+        concepts=state[:, :0] if tower.concepts is None else tower.concepts(state),
     )
 
 
 def joined(parts: list[PictureFeatures]) -> PictureFeatures:
     """The rows of all parts, in order."""
-    return PictureFeatures(
-        maps=torch.cat([part.maps for part in parts]),
-        pooled=torch.cat([part.pooled for part in parts]),
-        state=torch.cat([part.state for part in parts]),
-        energies=torch.cat([part.energies for part in parts]),
-    )
+    return PictureFeatures(**{name: torch.cat([getattr(part, name) for part in parts]) for name in vars(parts[0])})
 
 
 def _maps(patches: torch.Tensor) -> torch.Tensor:

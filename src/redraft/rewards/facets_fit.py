@@ -18,8 +18,8 @@ from redraft.rewards.facets_calibration import fit_scale, reliability
 from redraft.rewards.facets_card import FacetAlarm, FacetBin, FacetCard, FacetStandard
 from redraft.rewards.facets_config import FacetFitConfig
 from redraft.rewards.facets_correlation import entwined, facet_correlations
+from redraft.rewards.facets_member import FacetMember
 from redraft.rewards.facets_model import FacetModel
-from redraft.rewards.facets_network import FacetNetwork
 from redraft.rewards.facets_raters import rater_effects
 from redraft.rewards.facets_training import (
     Examples,
@@ -76,10 +76,12 @@ def fit_facets(
         clip_facets=config.clip_facets, members=config.members, width=config.width, alarm=config.alarm, seed=key.seed,
         channels=examples.features.maps.shape[1], grid=examples.features.maps.shape[-1],
         energies=examples.features.energies.shape[1], state=examples.features.state.shape[1],
+        concepts=tower.concepts.identity if tower.concepts is not None and config.concept_passes else "",
+        shares=tuple(still.share.tolist()),
         data_hash=fingerprint_of(answers.data_hash, hash_tensors({"seen": examples.features.pooled})), **outcome,
     )  # fmt: skip
     model = FacetModel(
-        tower, [member for member in still.members if isinstance(member, FacetNetwork)],
+        tower, [member for member in still.members if isinstance(member, FacetMember)],
         picture_facets=card.picture_facets, clip_facets=card.clip_facets, scale=torch.tensor(card.scale),
         clip_heads=[heads for heads in moving.members if isinstance(heads, FeatureHeads)],
         rated=torch.tensor(card.rated),
@@ -114,13 +116,13 @@ def _fit_clips(
     left_out = torch.zeros(len(answers), len(config.clip_facets))
     rows = answers.mask[:, count:].any(1).nonzero().flatten()
     if not len(rows):
-        return FittedMembers(members=(), left_out=left_out)
+        return FittedMembers(members=(), left_out=left_out, share=torch.zeros(left_out.shape[1]))
     fitted = fit_clip_heads(
         answers.take(rows), tower, pictures, targets=targets[rows, count:], mask=answers.mask[rows, count:],
         weight=examples.weight[rows], fold=examples.fold[rows], names=config.clip_facets, key=key, config=config,
     )  # fmt: skip
     left_out[rows] = fitted.left_out
-    return FittedMembers(members=fitted.members, left_out=left_out)
+    return replace(fitted, left_out=left_out)
 
 
 def _judge(

@@ -11,7 +11,7 @@ from redraft.core.records import Prompt
 from redraft.rewards.clip_tower import ClipTower
 from redraft.rewards.facets_clips import clip_features
 from redraft.rewards.facets_features import PictureFeatures, picture_features
-from redraft.rewards.facets_network import FacetNetwork
+from redraft.rewards.facets_member import FacetMember
 from redraft.rewards.feature_heads import FeatureHeads
 
 
@@ -33,7 +33,7 @@ class FacetModel:
     def __init__(
         self,
         tower: ClipTower,
-        members: Sequence[FacetNetwork],
+        members: Sequence[FacetMember],
         *,
         picture_facets: tuple[str, ...],
         clip_heads: Sequence[FeatureHeads] = (),

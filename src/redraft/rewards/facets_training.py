@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as functional
@@ -25,6 +25,7 @@ from redraft.rewards.facets_answers import FacetAnswers
 from redraft.rewards.facets_clips import clip_features
 from redraft.rewards.facets_config import FacetFitConfig
 from redraft.rewards.facets_features import PictureFeatures, joined, picture_features
+from redraft.rewards.facets_member import DECAY, DROPOUT, ConceptNetwork, FacetMember, stacking_share
 from redraft.rewards.facets_network import FacetNetwork, network_like
 from redraft.rewards.facets_raters import RaterEffects, rater_effects
 from redraft.rewards.feature_heads import FeatureHeads, head_inputs
@@ -44,10 +45,13 @@ _RIDGE = 1e-2
 
 @dataclass(frozen=True, kw_only=True)
 class FittedMembers:
-    """Members, and logits N,K of every answer's picture by the member that had not seen its prompt."""
+    """Members, and logits N,K of every answer's picture by the member that had not seen its prompt. share K: how far
+    each facet is told by concepts.
+    """
 
-    members: tuple[FacetNetwork | FeatureHeads, ...]
+    members: tuple[FacetMember | FeatureHeads, ...]
     left_out: torch.Tensor
+    share: torch.Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,29 +114,69 @@ def fit_members(
     examples: Examples, *, key: Key, config: FacetFitConfig, on_pass: OnPass | None = None
 ) -> FittedMembers:
     """The ensemble on still pictures. Raises NumericsError when the loss is not finite."""
-    facets = len(examples.facets)
-    left_out = torch.zeros(len(examples.targets), facets)
-    members: list[FacetNetwork] = []
+    facets, features = len(examples.facets), examples.features
+    passes = config.concept_passes if features.concepts.shape[1] else 0
+    told_of = replace(
+        examples, features=features.without_maps(),
+        mirrored=None if examples.mirrored is None else examples.mirrored.without_maps(),
+    )  # fmt: skip
+    seen, told = (torch.zeros(len(examples.targets), facets) for _ in range(2))
+    members: list[FacetMember] = []
+    report = _Report(on_pass, passes=config.members * (config.passes + passes))
     for number in range(config.members):
         own = key.child("member", number)
-        network = network_like(
-            examples.features, facets=facets, width=config.width, dropout=config.dropout, key=own.child("weights")
-        )
-        inside = (examples.fold != number).nonzero().flatten()
-        network.standardise(examples.features.take(examples.picture[inside]), examples.text[inside])
-        trainer = _Trainer(network, examples, inside, config=config, key=own)
-        for done in range(config.passes):
-            loss = trainer.one_pass(done)
-            if on_pass is not None:
-                on_pass(number * config.passes + done + 1, config.members * config.passes, {"loss": loss})
-        network.requires_grad_(False).eval()
+        network = network_like(features, facets=facets, width=config.width, dropout=config.dropout,
+                               key=own.child("weights"))  # fmt: skip
+        _train(network, examples, number, passes=config.passes, decay=config.decay, config=config, key=own,
+               report=report)  # fmt: skip
         outside = (examples.fold == number).nonzero().flatten()
-        left_out[outside] = logits_of(network, examples, outside, batch=config.batch)
-        members.append(network)
-    return FittedMembers(members=tuple(members), left_out=left_out)
+        seen[outside] = logits_of(network, examples, outside, batch=config.batch)
+        concepts = None
+        if passes:
+            own = own.child("concepts")
+            concepts = ConceptNetwork(concepts=features.concepts.shape[1], facets=facets, dropout=DROPOUT,
+                                      key=own.child("weights"))  # fmt: skip
+            _train(concepts, told_of, number, passes=passes, decay=DECAY, config=config, key=own, report=report)
+            told[outside] = logits_of(concepts, told_of, outside, batch=config.batch)
+        members.append(FacetMember(network, concepts, facets=facets))
+    share = torch.zeros(facets)
+    if passes:
+        share = stacking_share(seen, told, examples.targets, weight=examples.mask * examples.weight[:, None])
+    for member in members:
+        member.get_buffer("share").copy_(share)
+    return FittedMembers(members=tuple(members), left_out=torch.lerp(seen, told, share), share=share)
 
 
-def logits_of(network: FacetNetwork, examples: Examples, rows: torch.Tensor, *, batch: int) -> torch.Tensor:
+@dataclass
+class _Report:
+    """Counts the passes of all members."""
+
+    on_pass: OnPass | None
+    passes: int
+    done: int = 0
+
+    def __call__(self, loss: float) -> None:
+        self.done += 1
+        if self.on_pass is not None:
+            self.on_pass(self.done, self.passes, {"loss": loss})
+
+
+def _train(
+    network: FacetNetwork | ConceptNetwork, examples: Examples, number: int, *, passes: int, decay: float,
+    config: FacetFitConfig, key: Key, report: Callable[[float], None],
+) -> None:  # fmt: skip
+    """Train what member `number` has of one kind on the answers it may see."""
+    inside = (examples.fold != number).nonzero().flatten()
+    network.standardise(examples.features.take(examples.picture[inside]), examples.text[inside])
+    trainer = _Trainer(network, examples, inside, passes=passes, decay=decay, config=config, key=key)
+    for done in range(passes):
+        report(trainer.one_pass(done))
+    network.requires_grad_(False).eval()
+
+
+def logits_of(
+    network: FacetNetwork | ConceptNetwork, examples: Examples, rows: torch.Tensor, *, batch: int
+) -> torch.Tensor:
     """Logits of the answers `rows`, without gradient."""
     with torch.no_grad():
         return torch.cat([
@@ -162,18 +206,19 @@ def fit_clip_heads(
         with torch.no_grad():
             left_out[outside] = fitted.module(inputs[outside])
         members.append(fitted.module)
-    return FittedMembers(members=tuple(members), left_out=left_out)
+    return FittedMembers(members=tuple(members), left_out=left_out, share=torch.zeros(len(names)))
 
 
 class _Trainer:
-    """One member's passes over its answers."""
+    """The passes of one network over the answers it may see."""
 
     def __init__(
-        self, network: FacetNetwork, examples: Examples, inside: torch.Tensor, *, config: FacetFitConfig, key: Key
-    ) -> None:
+        self, network: FacetNetwork | ConceptNetwork, examples: Examples, inside: torch.Tensor, *, passes: int,
+        decay: float, config: FacetFitConfig, key: Key,
+    ) -> None:  # fmt: skip
         self.network, self.examples, self.inside, self.config, self.key = network, examples, inside, config, key
-        self.optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.decay)
-        self.steps = config.passes * math.ceil(len(inside) / config.batch)
+        self.optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=decay)
+        self.steps = passes * math.ceil(len(inside) / config.batch)
         self.step = 0
         weight = examples.mask[inside] * examples.weight[inside, None]
         self.usual = (weight.sum() / len(inside)).clamp(min=1e-9)
@@ -209,22 +254,12 @@ class _Trainer:
         features, mask = examples.features.take(examples.picture[rows]), examples.mask[rows]
         if examples.mirrored is not None:
             turned = key.child("mirror").uniform((len(rows),)) < self.config.mirrored
-            features = _either(turned, examples.mirrored.take(examples.picture[rows]), features)
+            features = examples.mirrored.take(examples.picture[rows]).where(turned, features)
             mask = mask & ~(turned[:, None] & self.straight_only)
         logits = self.network(features, examples.text[rows], key=key.child("drop"))
         each = functional.binary_cross_entropy_with_logits(logits, examples.targets[rows], reduction="none")
         # Divided by the usual weight, not by the batch's own: a batch of improbable answers must weigh more.
         return (each * mask * examples.weight[rows, None]).sum() / (self.usual * len(rows))
-
-
-def _either(choice: torch.Tensor, first: PictureFeatures, second: PictureFeatures) -> PictureFeatures:
-    column = choice[:, None]
-    return PictureFeatures(
-        maps=torch.where(column[..., None, None], first.maps, second.maps),
-        pooled=torch.where(column, first.pooled, second.pooled),
-        state=torch.where(column, first.state, second.state),
-        energies=torch.where(column, first.energies, second.energies),
-    )
 
 
 def _components(inputs: torch.Tensor) -> torch.Tensor:
