@@ -222,6 +222,19 @@ def test_a_phone_shows_that_a_pair_waits(new_context: NewContext, tried: Tried) 
     assert violations(page) == []
 
 
+def test_a_pair_that_was_skipped_is_said_to_be_open_and_shown_again(page: Page, tried: Tried) -> None:
+    enter(page, tried, "ann", "duel")
+    figures = page.locator(".pair figure")
+    expect(figures).to_have_count(2)
+    page.get_by_role("button", name="Skip", exact=False).click()
+    expect(page.get_by_role("heading", name="Nothing else is waiting")).to_be_visible()
+    expect(page.get_by_text("What you skipped is still open.")).to_be_visible()
+    assert violations(page) == []
+    press(page, "Show it again")
+    expect(figures).to_have_count(2)
+    expect(page.get_by_role("button", name="Both bad")).to_be_enabled()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_an_operator_sees_how_the_trial_stands(new_context: NewContext, tried: Tried, theme: str) -> None:
     page = new_context(color_scheme=theme).new_page()
