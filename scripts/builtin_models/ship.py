@@ -111,10 +111,10 @@ def _clip_card(name: str, state: dict[str, Any], *, second: bool, before: int) -
         """- then, from these weights, in a vision tower twice as deep whose new layers began by adding nothing: renders
   with stray strokes, some that `builtin:sd` painted over and pictures that it painted; three wrong captions of each
   picture; for the patches what lies under them and how far it reaches (the renderer's layouts, as SigLIP 2 and LocCa
-  learn from boxes), which pixels leave the ground (as MaskFeat learns from pixels), and which of these segments are
-  whole shapes, by matching masks as the oracle does: not independent of the oracle, which this CLIP learned to follow
-  in what it recognises, painted pictures of `builtin:sd` included. No facet and no verdict was shown to it. The
-  numbers below are of this second part
+  learn from boxes), which pixels leave the ground (as MaskFeat learns from pixels), and which of these blobs are
+  whole shapes, as the oracle's eye sees them: not independent of the oracle, which this CLIP learned to follow in what
+  it recognises, painted pictures of `builtin:sd` included. No facet and no verdict was shown to it. What its state was
+  asked for is kept in concepts.safetensors. The numbers below are of this second part
 """
         if second
         else ""

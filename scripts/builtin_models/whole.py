@@ -1,7 +1,7 @@
 """What the state that CLIP pools must know in the second part of its training: the picture as a whole.
 
 Where all that is recognised lies together, which shapes and colours there are, how many, how much is none, and how the
-picture was worn, by linear heads that ship beside it as its concepts. Single patches: `layout` and `segments`.
+picture was worn, by linear heads that are kept beside it as its concepts. Single patches: `layout` and `segments`.
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ def whole_loss(heads: WholeHeads, pooled: torch.Tensor, targets: WholeTargets) -
         + asked(heads.colors(pooled), targets.colors)
         + asked(heads.kinds(pooled), targets.kinds)
         + asked(heads.flags(pooled), targets.flags)
-        + (counts + functional.cross_entropy(heads.unclear(pooled), targets.unclear))
+        + counts
+        + functional.cross_entropy(heads.unclear(pooled), targets.unclear)
         + 4 * functional.smooth_l1_loss(heads.likeness(pooled), targets.likeness, beta=_FINE)
         + 2 * asked(heads.most(pooled), above)
         + functional.smooth_l1_loss(heads.wear(pooled[: len(targets.wear)]), targets.wear)

@@ -40,7 +40,7 @@ def make(page: Page, prompt: str) -> None:
 
 
 def test_the_way_of_a_new_user(page: Page, studio: RunningStudio) -> None:
-    # A picture is asked about with a chance of about 0.3, the first three never: of 29 one is but once in 30,000 times.
+    # About 3 of 10 pictures are asked about, none of the first three: that none of 29 is happens once in 30,000 times.
     for shape in ("star", "circle", "triangle", "ring", "square", "heart", "cross", "moon"):
         make(page, f"a red {shape}")
         shown = page.get_by_role("region", name="The pictures").get_by_role("img")

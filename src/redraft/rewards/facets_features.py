@@ -8,7 +8,6 @@ projection into the space of texts, where what no text speaks of is lost.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -42,7 +41,7 @@ class PictureFeatures:
 
     def take(self, rows: torch.Tensor) -> PictureFeatures:
         """The rows given."""
-        return self._each(lambda values: values[rows])
+        return PictureFeatures(**{name: values[rows] for name, values in vars(self).items()})
 
     def halved(self) -> PictureFeatures:
         """The same with maps in half precision, to keep thousands of them."""
@@ -58,9 +57,6 @@ class PictureFeatures:
             name: torch.where(chosen.view(-1, *[1] * (values.ndim - 1)), values, getattr(other, name))
             for name, values in vars(self).items()
         })  # fmt: skip
-
-    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> PictureFeatures:
-        return PictureFeatures(**{name: change(values) for name, values in vars(self).items()})
 
 
 def picture_features(tower: ClipTower, inputs: torch.Tensor) -> PictureFeatures:

@@ -71,6 +71,11 @@ class Examples:
     fold: torch.Tensor
     facets: tuple[str, ...]
 
+    def without_maps(self) -> Examples:
+        """The same for whoever reads vectors alone."""
+        mirrored = None if self.mirrored is None else self.mirrored.without_maps()
+        return replace(self, features=self.features.without_maps(), mirrored=mirrored)
+
 
 def collect(tower: ClipTower, pictures: Pictures, rows: torch.Tensor, *, mirrored: bool = False) -> PictureFeatures:
     """Features of the pictures `rows`, in half precision, no gradient; mirrored left to right if wished."""
@@ -116,10 +121,7 @@ def fit_members(
     """The ensemble on still pictures. Raises NumericsError when the loss is not finite."""
     facets, features = len(examples.facets), examples.features
     passes = config.concept_passes if features.concepts.shape[1] else 0
-    told_of = replace(
-        examples, features=features.without_maps(),
-        mirrored=None if examples.mirrored is None else examples.mirrored.without_maps(),
-    )  # fmt: skip
+    told_of = examples.without_maps()
     seen, told = (torch.zeros(len(examples.targets), facets) for _ in range(2))
     members: list[FacetMember] = []
     report = _Report(on_pass, passes=config.members * (config.passes + passes))
