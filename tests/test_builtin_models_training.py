@@ -145,6 +145,12 @@ def test_going_on_needs_the_same_clip_and_only_heads_may_begin_afresh(tmp_path: 
     assert _go_on(taught, path) == 31
     assert torch.equal(taught.whole.likeness.weight, fresh)
     assert torch.equal(taught.whole.wear.weight, weights["whole.wear.weight"])
+    narrow = weights["whole.wear.weight"][:, :96].contiguous()  # as left by a run whose heads read the state alone
+    save_file({**weights, "whole.wear.weight": narrow}, path)
+    _go_on(taught, path)
+    state = torch.randn(3, 96, generator=torch.Generator().manual_seed(0))
+    told = taught.whole.wear(taught.whole.read(state))
+    assert torch.allclose(told, state @ narrow.T + weights["whole.wear.bias"], atol=1e-5)
     save_file({f"other.{name}": value for name, value in weights.items()}, path)
     with pytest.raises(SystemExit, match="is not of this CLIP"):
         _go_on(taught, path)

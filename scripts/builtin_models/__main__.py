@@ -26,6 +26,7 @@ def main() -> None:
     )
     parser.add_argument("--begin", type=Path, help="clip-layout: weights that an earlier run of this stage left")
     parser.add_argument("--lock-texts", action="store_true", help="clip-layout: the text tower learns no more")
+    parser.add_argument("--rate", type=float, help="clip-layout: highest learning rate")
     arguments = parser.parse_args()
     import torch
 
@@ -53,7 +54,7 @@ def main() -> None:
 
             clip_layout.train(
                 work, steps=arguments.steps or 9500, from_shipped=arguments.from_shipped, begin=arguments.begin,
-                lock_texts=arguments.lock_texts,
+                lock_texts=arguments.lock_texts, rate=arguments.rate or clip_layout.RATE,
             )  # fmt: skip
         case "sd" | "sd3":
             from scripts.builtin_models import denoiser

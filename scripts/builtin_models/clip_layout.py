@@ -37,7 +37,7 @@ from scripts.builtin_models.whole import WholeHeads, concepts_of, whole_loss, wh
 
 RENDERED, LITTLE, ALTOGETHER, ANEW = 48_000, 5_120, 6_144, 24_576
 """Scenes: rendered, painted over a little, painted over altogether, painted from noise."""
-SHARES = (28, 8, 8, 20)
+SHARES = (20, 6, 8, 30)
 """Pictures of each kind in a step."""
 CAPTIONS = 3
 RATE = 1.5e-3
@@ -47,6 +47,7 @@ nothing, so that the deeper tower begins where the other ended (Net2Net, 1511.05
 """
 LAYERS, WEIGHTS = (6, 8), (1 / 3, 1 / 3, 2 / 3)
 """Layers whose patches learn layouts, and the weights of their losses; the last is of patches in the space of texts."""
+_WHOLE = 2.0  # weight of what is asked of the whole picture: it is what models of people read
 _LENGTH = 8.0  # of patches in the space of texts, so that the heads need no large weights
 _MOST_BENT = 1.8  # pixels, for the caption still to be true
 _WEAR = torch.tensor([1.0, 20.0, 0.5])  # brings blur, noise and bending to one size
@@ -100,12 +101,13 @@ class LockedTexts:
 
 
 def train(
-    work: Path, *, steps: int, from_shipped: bool, begin: Path | None = None, lock_texts: bool = False
+    work: Path, *, steps: int, from_shipped: bool, begin: Path | None = None, lock_texts: bool = False,
+    rate: float = RATE,
 ) -> None:  # fmt: skip
     """Go on from the stage `clip` of `work` (or from what ships), and save the CLIPModel folder anew.
 
     begin: safetensors of all that is taught, left by an earlier run; heads it lacks begin afresh. lock_texts: only what
-    sees learns.
+    sees learns. rate: of learning, at its highest.
     """
     torch.manual_seed(7)
     clip = build(held_out=False, depth=DEEP)
@@ -114,7 +116,7 @@ def train(
     tokenizer = taught.tokenizer
     before = 0 if begin is None else _go_on(taught, begin)
     texts = LockedTexts(taught) if lock_texts else taught.texts
-    trainer = Trainer(taught, folder=folder, steps=steps, learning_rate=RATE, muon_rate=RATE, ema=0.998)
+    trainer = Trainer(taught, folder=folder, steps=steps, learning_rate=rate, muon_rate=rate, ema=0.998)
     (folder / BEFORE).write_text(json.dumps(before))
     scenes = _scenes(folder)
 
@@ -149,11 +151,13 @@ def deepen(clip: Any, weights: dict[str, torch.Tensor]) -> None:
 
 
 def _go_on(taught: Taught, begin: Path) -> int:
-    """Load what earlier runs left, and say how many steps they took together.
+    """Load what earlier runs left, and say how many steps they took together; what heads read since adds nothing yet.
 
     Raises SystemExit when it is not of this CLIP: only heads may be missing or no longer asked for.
     """
-    found = taught.load_state_dict({name: value.float() for name, value in load_file(begin).items()}, strict=False)
+    now = taught.state_dict()
+    weights = {name: _widened(value.float(), now.get(name)) for name, value in load_file(begin).items()}
+    found = taught.load_state_dict(weights, strict=False)
     wrong = [name for name in (*found.unexpected_keys, *found.missing_keys) if name.startswith("clip.")]
     if wrong:
         raise SystemExit(f"{begin} is not of this CLIP ({wrong[0]} and {len(wrong) - 1} more): leave --begin out")
@@ -161,12 +165,18 @@ def _go_on(taught: Taught, begin: Path) -> int:
         return int((file.metadata() or {}).get("steps", 0))
 
 
+def _widened(value: torch.Tensor, now: torch.Tensor | None) -> torch.Tensor:
+    """With columns of zeros for what a head reads since."""
+    more = 0 if now is None or value.ndim < 2 else now.shape[-1] - value.shape[-1]
+    return functional.pad(value, (0, more)) if more > 0 else value
+
+
 def _of_clip(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name.removeprefix("clip."): value for name, value in weights.items() if name.startswith("clip.")}
 
 
 def _save_concepts(folder: Path, weights: dict[str, torch.Tensor]) -> None:
-    whole = {name.removeprefix("whole."): value for name, value in weights.items() if name.startswith("whole.")}
+    whole = {name.removeprefix("whole."): value.half() for name, value in weights.items() if name.startswith("whole.")}
     write_concepts(concepts_of(whole), folder=folder, clip=open_tower(folder).identity)
 
 
@@ -229,7 +239,7 @@ def _loss(
     pieces = segment_targets(seen.pixels, found)
     for heads, each, weight in zip(taught.segments, patches, WEIGHTS, strict=True):
         loss = loss + weight * segment_loss(heads, each, pieces)  # type: ignore[arg-type]
-    return loss + whole_loss(taught.whole, state, whole_targets(found, wear=seen.wear * _WEAR))
+    return loss + _WHOLE * whole_loss(taught.whole, state, whole_targets(found, wear=seen.wear * _WEAR))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,8 @@ around the level from which on the oracle calls it one.
 _RING = 2  # pixels; the oracle's closing leaves no blob on the outermost
 _FINE = 0.03  # of a likeness
 _EDGE, _AREA = 8.0, 400.0  # pixels of an edge and of an area that count as 1
+UNITS = 192
+"""Between the state and the heads, beside their direct way."""
 
 
 KINDS_OF: dict[str, Kind] = {
@@ -39,14 +41,20 @@ KINDS_OF: dict[str, Kind] = {
 
 
 class WholeHeads(nn.Module):
-    """Linear heads on the pooled state before its projection, N,width."""
+    """Linear heads on the pooled state before its projection, N,width, and on UNITS that look at it."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
+        self.units = nn.Linear(width, UNITS)
+        width += UNITS
         self.place, self.flags, self.likeness = nn.Linear(width, 7), nn.Linear(width, 3), nn.Linear(width, 3)
         self.count, self.unclear = nn.Linear(width, MOST + 1), nn.Linear(width, MOST + 1)
         self.kinds, self.colors = nn.Linear(width, len(NAMES)), nn.Linear(width, len(COLORS))
         self.wear, self.most = nn.Linear(width, 3), nn.Linear(width, len(LEVELS))
+
+    def read(self, pooled: torch.Tensor) -> torch.Tensor:
+        """What the heads read, N,width+UNITS."""
+        return torch.cat([pooled, functional.gelu(self.units(pooled))], dim=-1)
 
 
 def concepts_of(weights: dict[str, torch.Tensor]) -> Concepts:
@@ -55,6 +63,7 @@ def concepts_of(weights: dict[str, torch.Tensor]) -> Concepts:
     return Concepts(
         groups=tuple(ConceptGroup(name=name, size=len(bias), kind=kind) for name, kind, _, bias in groups),
         weight=torch.cat([weight for _, _, weight, _ in groups]), bias=torch.cat([bias for *_, bias in groups]),
+        units_weight=weights["units.weight"], units_bias=weights["units.bias"],
     )  # fmt: skip
 
 
@@ -109,7 +118,7 @@ def _present(names: torch.Tensor, known: torch.Tensor, count: int) -> torch.Tens
 
 def whole_loss(heads: WholeHeads, pooled: torch.Tensor, targets: WholeTargets) -> torch.Tensor:
     """A scalar for pooled states N,width."""
-    seen = targets.seen
+    seen, pooled = targets.seen, heads.read(pooled)
     asked = functional.binary_cross_entropy_with_logits
     above = (targets.likeness[:, :1] >= torch.tensor(LEVELS)).float()
     counts = functional.cross_entropy(heads.count(pooled), targets.count)

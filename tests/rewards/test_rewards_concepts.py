@@ -19,7 +19,7 @@ from redraft.rewards.concepts import CONCEPTS, ConceptGroup, Concepts, read_conc
 from redraft.rewards.facets import open_facets
 from redraft.rewards.facets_answers import SliderAnswer, facet_answers
 from redraft.rewards.facets_config import FacetFitConfig
-from redraft.rewards.facets_features import PictureFeatures
+from redraft.rewards.facets_features import VIEWS, PictureFeatures, moved, picture_features
 from redraft.rewards.facets_fit import fit_facets
 from redraft.rewards.facets_member import stacking_share
 from redraft.rewards.facets_training import Examples, fit_members
@@ -31,17 +31,22 @@ GROUPS = (
     ConceptGroup(name="count", size=3, kind="one_of"),
     ConceptGroup(name="plate", size=1, kind="yes"),
 )
-WIDTH = 4
+WIDTH, UNITS = 4, 3
 
 
 def concepts(width: int = WIDTH) -> Concepts:
-    return Concepts(groups=GROUPS, weight=KEY.child("w").normal((6, width)), bias=KEY.child("b").normal((6,)))
+    return Concepts(
+        groups=GROUPS, weight=KEY.child("w").normal((6, width + UNITS)), bias=KEY.child("b").normal((6,)),
+        units_weight=KEY.child("u").normal((UNITS, width)), units_bias=KEY.child("v").normal((UNITS,)),
+    )  # fmt: skip
 
 
 def test_numbers_stay_probabilities_are_alone_or_share_one() -> None:
     told, state = concepts(), KEY.child("state").normal((5, WIDTH))
-    found, plain = told(state), state @ told.weight.T + told.bias
-    assert torch.equal(found[:, :2], plain[:, :2])
+    units = state @ told.units_weight.T + told.units_bias
+    units = units / 2 * (1 + torch.erf(units / 2**0.5))
+    found, plain = told(state), state @ told.weight[:, :WIDTH].T + units @ told.weight[:, WIDTH:].T + told.bias
+    assert torch.allclose(found[:, :2], plain[:, :2], atol=1e-5)
     assert torch.allclose(found[:, 2:5].sum(1), torch.ones(5))
     assert torch.allclose(found[:, 2:5].log().diff(dim=1), plain[:, 2:5].diff(dim=1), atol=1e-5)
     assert torch.allclose(found[:, 5], 1 / (1 + torch.exp(-plain[:, 5])))
@@ -62,10 +67,12 @@ def test_what_does_not_belong_to_the_clip_is_refused(tmp_path: Path) -> None:
     write_concepts(concepts(), folder=tmp_path, clip="a")
     with pytest.raises(DamagedError, match=r"tells of the CLIP a, its folder '.*' holds b: fetch both again"):
         read_concepts(tmp_path, clip="b", width=WIDTH)
-    with pytest.raises(DamagedError, match=r"a weight \(6, 4\) for 6 concepts of a state of 9: fetch it again"):
+    with pytest.raises(
+        DamagedError, match=r"weight \(6, 7\) where 6 concepts of a state of 9 by 3 units have \(6, 12\)"
+    ):
         read_concepts(tmp_path, clip="a", width=9)
     save_file(
-        {"weight": torch.zeros(1, WIDTH), "bias": torch.zeros(1)}, tmp_path / CONCEPTS,
+        concepts().tensors, tmp_path / CONCEPTS,
         metadata={"clip": "a", "groups": '[["mood", 1, "colour"]]'},
     )  # fmt: skip
     with pytest.raises(DamagedError, match="a concept of kind 'colour': it must be one of number, yes, one_of"):
@@ -73,6 +80,35 @@ def test_what_does_not_belong_to_the_clip_is_refused(tmp_path: Path) -> None:
     (tmp_path / CONCEPTS).write_bytes(b"nothing")
     with pytest.raises(DamagedError, match=r"cannot be read .*: fetch it again, or delete it to go without"):
         read_concepts(tmp_path, clip="a", width=WIDTH)
+
+
+def test_a_view_is_the_picture_moved_and_its_border_repeated() -> None:
+    picture = torch.arange(9.0).reshape(1, 1, 3, 3).expand(1, 3, 3, 3)
+    found = moved(picture, down=1, right=-1)
+    assert found[0, 0].tolist() == [[1, 2, 2], [1, 2, 2], [4, 5, 5]]
+    assert torch.equal(moved(picture, down=0, right=0), picture)
+
+
+def test_concepts_are_means_over_views(clip_folder: Path, tmp_path: Path) -> None:
+    """The first view is the picture; of a plain picture all are alike; the rest does not depend on them."""
+    folder = tmp_path / "clip"
+    shutil.copytree(clip_folder, folder)
+    width = open_tower(folder).model.config.vision_config.hidden_size
+    write_concepts(concepts(width), folder=folder, clip=open_tower(folder).identity)
+    tower, inputs = open_tower(folder), KEY.child("inputs").normal((2, 3, 64, 64))
+    inputs[1] = 0.3
+    assert tower.concepts is not None
+    with torch.no_grad():
+        one, all_views = (picture_features(tower, inputs, views=views) for views in (1, 8))
+        each = [
+            tower.concepts(picture_features(tower, moved(inputs, down=down, right=right), views=1).state)
+            for down, right in VIEWS
+        ]
+    assert torch.equal(one.concepts, tower.concepts(one.state))
+    assert torch.allclose(all_views.concepts, torch.stack(each).mean(0), atol=1e-5)
+    assert torch.allclose(all_views.concepts[1], one.concepts[1], atol=1e-5)
+    assert not torch.allclose(all_views.concepts[0], one.concepts[0], atol=1e-3)
+    assert torch.equal(all_views.state, one.state)
 
 
 def test_the_share_is_that_of_the_least_cross_entropy() -> None:
@@ -149,8 +185,10 @@ def test_facets_keep_to_the_concepts_they_were_fitted_with(tmp_path: Path, clip_
     )  # fmt: skip
     assert scorer.card.concepts == tower.concepts.identity
     assert len(scorer.card.shares) == len(FACETS)
+    assert scorer.card.views == scorer.model.views == 8
     scorer.save(tmp_path / "facets")
     again = open_facets(tmp_path / "facets")
+    assert again.model.views == 8
     assert again.fingerprint == scorer.fingerprint
     images, prompts = Images(pixels=pixels[:2]), [Prompt(text="a red star")] * 2
     assert torch.equal(again.score(images, prompts).values, scorer.score(images, prompts).values)

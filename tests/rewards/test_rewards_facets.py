@@ -168,7 +168,7 @@ def test_a_clip_needs_three_frames(fitted: FacetsScorer) -> None:
 def test_a_steady_clip_is_shorter_than_the_same_frames_shuffled(tower: ClipTower) -> None:
     way = torch.linspace(0, 1, 5)[:, None, None, None]
     frames = picture_features(
-        tower, (1 - way) * KEY.child("a").normal((3, 64, 64)) + way * KEY.child("b").normal((3, 64, 64))
+        tower, (1 - way) * KEY.child("a").normal((3, 64, 64)) + way * KEY.child("b").normal((3, 64, 64)), views=1
     )
     steady, shuffled = (
         clip_features(frames, count=5),

@@ -108,8 +108,9 @@ class FacetsScorer:
         self.model, self.card, self.name, self.tower = model, card, config.name, model.tower
         weights = hash_tensors(_tensors(model))
         self.fingerprint = fingerprint_of(
-            "facets", model.tower.fingerprint, weights, card.facets, card.scale, config.caution, card.concepts
-        )
+            "facets", model.tower.fingerprint, weights, card.facets, card.scale, config.caution, card.concepts,
+            card.views,
+        )  # fmt: skip
         self.judge = FacetJudge(model, fingerprint=self.fingerprint, name=config.name, caution=config.caution)
         standards = {
             name: Standard(mean=card.standards[name].mean, std=card.standards[name].std, fingerprint=self.fingerprint)
@@ -201,6 +202,7 @@ def open_facets(
         clip_facets=card.clip_facets,
         scale=torch.tensor(card.scale),
         rated=torch.tensor(card.rated),
+        views=card.views,
     )  # fmt: skip
     return FacetsScorer(model, card=card, config=config)
 

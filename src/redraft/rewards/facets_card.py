@@ -48,11 +48,11 @@ class FacetCard(Config):
     """What stands in card.json.
 
     clip: identity of the CLIP; clip_folder: where it was, "" for the one that ships. facets: those of pictures, then
-    those of clips. concepts: identity of the CLIP's concepts, "" where they were not read; shares: how far they tell
-    each facet of pictures. rated: which have answers at all. scale: (slope, shift) of each facet's calibration.
-    labels, predictions: correlations of the facets, None where undefined. metrics are of answers that a member had
-    left out: `FACET/r2` against the answers (whose noise no model explains), `FACET/ece`, `FACET/count`;
-    `raters/spread` and `raters/slip` are the deviations of people's bias and of their slips.
+    those of clips. concepts: identity of the CLIP's concepts, "" where they were not read; views: over which they were
+    averaged; shares: how far they tell each facet of pictures. rated: which have answers at all. scale: (slope, shift)
+    of each facet's calibration. labels, predictions: correlations of the facets, None where undefined. metrics are of
+    answers that a member had left out: `FACET/r2` against the answers (whose noise no model explains), `FACET/ece`,
+    `FACET/count`; `raters/spread` and `raters/slip` are the deviations of people's bias and of their slips.
     """
 
     kind: Literal["facets"] = "facets"
@@ -68,6 +68,7 @@ class FacetCard(Config):
     channels: int = Field(ge=1)
     state: int = Field(ge=1)
     concepts: str = ""
+    views: int = Field(default=1, ge=1, le=8)
     shares: tuple[float, ...]
     energies: int = Field(ge=0)
     grid: int = Field(ge=1)

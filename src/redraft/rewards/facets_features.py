@@ -20,14 +20,18 @@ GRID = 8
 _SHARES = (0.25, 0.5, 0.75, 1.0)  # of the depth: the layers that are read besides the patches themselves
 _QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 _FLOOR = 1e-3
+VIEWS = ((0, 0), (1, 0), (0, 1), (-1, -1), (2, 2), (-2, 1), (1, -2), (-1, 2))
+"""Pixels down and right by which the views of a picture are moved from which its concepts are read: what a network sees
+of one is right or wrong by chance where it hardly knows, and less so on average.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PictureFeatures:
     """Of B pictures. maps B,C,g,g: patches less their median, then layers, then `matched` channels D of the last layer
     in the space of texts. pooled B,D of length 1; state B,W: what is projected to it. energies B,E: logarithms of how
-    far patches lie from the median. concepts B,C: what else the state tells (see `concepts`); C is 0 where that is
-    not known.
+    far patches lie from the median. concepts B,C: what else the state tells (see `concepts`), on average over views; C
+    is 0 where that is not known.
     """
 
     maps: torch.Tensor
@@ -59,8 +63,8 @@ class PictureFeatures:
         })  # fmt: skip
 
 
-def picture_features(tower: ClipTower, inputs: torch.Tensor) -> PictureFeatures:
-    """Features of preprocessed inputs B,3,crop,crop; keeps the gradient."""
+def picture_features(tower: ClipTower, inputs: torch.Tensor, *, views: int) -> PictureFeatures:
+    """Features of preprocessed inputs B,3,crop,crop; keeps the gradient. views: of VIEWS, for the concepts."""
     vision = tower.model.vision_model
     inputs = inputs.to(tower.device, tower.dtype)
     output = vision(pixel_values=inputs, output_hidden_states=True)
@@ -81,8 +85,27 @@ def picture_features(tower: ClipTower, inputs: torch.Tensor) -> PictureFeatures:
         pooled=functional.normalize(pooled, dim=-1),
         state=state,
         energies=torch.log(energies + _FLOOR),
-        concepts=state[:, :0] if tower.concepts is None else tower.concepts(state),
+        concepts=_concepts(tower, inputs, state, views=views),
     )
+
+
+def _concepts(tower: ClipTower, inputs: torch.Tensor, state: torch.Tensor, *, views: int) -> torch.Tensor:
+    """B,C; state B,W: of the first view, which is the picture itself."""
+    if tower.concepts is None:
+        return state[:, :0]
+    told = tower.concepts(state)
+    for down, right in VIEWS[1:views]:
+        view = moved(inputs, down=down, right=right)
+        told = told + tower.concepts(tower.model.vision_model(pixel_values=view).pooler_output.float())
+    return told / views
+
+
+def moved(inputs: torch.Tensor, *, down: int, right: int) -> torch.Tensor:
+    """Pictures B,3,H,W moved by so many pixels; where they leave, their border is repeated."""
+    most = max(abs(down), abs(right))
+    padded = functional.pad(inputs, (most,) * 4, mode="replicate")
+    top, left = most - down, most - right
+    return padded[..., top : top + inputs.shape[-2], left : left + inputs.shape[-1]]
 
 
 def joined(parts: list[PictureFeatures]) -> PictureFeatures:

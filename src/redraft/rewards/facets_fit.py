@@ -76,7 +76,8 @@ def fit_facets(
         clip_facets=config.clip_facets, members=config.members, width=config.width, alarm=config.alarm, seed=key.seed,
         channels=examples.features.maps.shape[1], grid=examples.features.maps.shape[-1],
         energies=examples.features.energies.shape[1], state=examples.features.state.shape[1],
-        concepts=tower.concepts.identity if tower.concepts is not None and config.concept_passes else "",
+        concepts="" if tower.concepts is None or not config.concept_passes else tower.concepts.identity,
+        views=_views(tower, config),
         shares=tuple(still.share.tolist()),
         data_hash=fingerprint_of(answers.data_hash, hash_tensors({"seen": examples.features.pooled})), **outcome,
     )  # fmt: skip
@@ -84,7 +85,7 @@ def fit_facets(
         tower, [member for member in still.members if isinstance(member, FacetMember)],
         picture_facets=card.picture_facets, clip_facets=card.clip_facets, scale=torch.tensor(card.scale),
         clip_heads=[heads for heads in moving.members if isinstance(heads, FeatureHeads)],
-        rated=torch.tensor(card.rated),
+        rated=torch.tensor(card.rated), views=card.views,
     )  # fmt: skip
     return FacetsScorer(model, card=card)
 
@@ -93,10 +94,10 @@ def _examples(tower: ClipTower, answers: FacetAnswers, pictures: Pictures, *, co
     """What the members read; targets are still as people gave them."""
     shown = torch.tensor([rows[len(rows) // 2] for rows in answers.subjects])
     rows, place = shown.unique(return_inverse=True)  # type: ignore[no-untyped-call]
-    count = len(config.picture_facets)
+    count, views = len(config.picture_facets), _views(tower, config)
     return Examples(
-        features=collect(tower, pictures, rows),
-        mirrored=collect(tower, pictures, rows, mirrored=True) if config.mirrored > 0 else None,
+        features=collect(tower, pictures, rows, views=views),
+        mirrored=collect(tower, pictures, rows, views=views, mirrored=True) if config.mirrored > 0 else None,
         picture=place[answers.subject],
         text=tower.text_features(answers.prompts)[answers.prompt].cpu(),
         targets=answers.values[:, :count],
@@ -105,6 +106,11 @@ def _examples(tower: ClipTower, answers: FacetAnswers, pictures: Pictures, *, co
         fold=folds(answers.groups, members=config.members),
         facets=config.picture_facets,
     )
+
+
+def _views(tower: ClipTower, config: FacetFitConfig) -> int:
+    """One where no concepts are read."""
+    return 1 if tower.concepts is None or not config.concept_passes else config.views
 
 
 def _fit_clips(

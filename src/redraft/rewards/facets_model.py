@@ -40,12 +40,15 @@ class FacetModel:
         clip_facets: tuple[str, ...] = (),
         scale: torch.Tensor,
         rated: torch.Tensor,
+        views: int = 1,
     ) -> None:
-        """scale K,2: slope and shift of each facet's calibration, pictures' before clips'. rated K: has answers."""
+        """scale K,2: slope and shift of each facet's calibration, pictures' before clips'. rated K: has answers. views:
+        of a picture, over which its concepts are averaged.
+        """
         self.tower, self.members, self.clip_heads = tower, tuple(members), tuple(clip_heads)
         self.picture_facets, self.clip_facets = picture_facets, clip_facets
         self.facets = (*picture_facets, *clip_facets)
-        self.scale, self.rated = scale, rated
+        self.scale, self.rated, self.views = scale, rated, views
         for network in (*self.members, *self.clip_heads):
             network.to(tower.device).eval().requires_grad_(False)
 
@@ -70,7 +73,7 @@ class FacetModel:
         return self._predicted(self.tower.preprocessing.differentiable(flat), prompts, count)
 
     def _predicted(self, inputs: torch.Tensor, prompts: Sequence[Prompt], count: int) -> Predicted:
-        features = picture_features(self.tower, inputs)
+        features = picture_features(self.tower, inputs, views=self.views)
         text = self.tower.text_features(prompts).repeat_interleave(count, 0)
         logits = torch.stack([member(features, text) for member in self.members])
         # A clip is as good in a facet of pictures as its frames are on average.

@@ -77,13 +77,15 @@ class Examples:
         return replace(self, features=self.features.without_maps(), mirrored=mirrored)
 
 
-def collect(tower: ClipTower, pictures: Pictures, rows: torch.Tensor, *, mirrored: bool = False) -> PictureFeatures:
+def collect(
+    tower: ClipTower, pictures: Pictures, rows: torch.Tensor, *, views: int, mirrored: bool = False
+) -> PictureFeatures:  # fmt: skip
     """Features of the pictures `rows`, in half precision, no gradient; mirrored left to right if wished."""
     parts = []
     with torch.no_grad():
         for part in torch.split(rows, tower.batch):
             inputs = pictures.inputs(part, tower.preprocessing)
-            parts.append(picture_features(tower, inputs.flip(-1) if mirrored else inputs).halved())
+            parts.append(picture_features(tower, inputs.flip(-1) if mirrored else inputs, views=views).halved())
     return joined(parts)
 
 
@@ -194,7 +196,7 @@ def fit_clip_heads(
     """Linear heads on the steps between frames, one set a member. All rows are answers about clips."""
     subjects = [answers.subjects[row] for row in answers.subject.tolist()]
     inputs = torch.cat([
-        clip_features(collect(tower, pictures, torch.tensor(rows)), count=len(rows)) for rows in subjects
+        clip_features(collect(tower, pictures, torch.tensor(rows), views=1), count=len(rows)) for rows in subjects
     ])  # fmt: skip
     left_out, members = torch.zeros(len(inputs), len(names)), []
     fit = RewardFitConfig(inputs="image", l2=_RIDGE)
