@@ -90,8 +90,9 @@ def captions_of(signs: torch.Tensor) -> Conditioning:
 
 
 def method(**options: Any) -> SoftTokens:
+    """With the planted false captions of each picture, if nothing else is said."""
     context = MethodContext(recipe=Recipe(levels=flow_levels(4)), reward=None)
-    return SoftTokens.build(SoftTokensConfig(**options), context)
+    return SoftTokens.build(SoftTokensConfig(**{"negatives": "hard", **options}), context)
 
 
 def context_of(backbone: LinearTokens, *, old: Parameters | None = None) -> LossContext:

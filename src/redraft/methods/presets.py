@@ -22,7 +22,7 @@ PRESETS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "rsi-published": ("rsi", {"keep": 300, "beta": 35.0, "sigma2": 2.0}),
     # As published: the other captions of the batch are the false ones. SoftREPA's tokens stand in the down stages only.
     "softrepa": ("soft_tokens", {"objective": "softrepa", "negatives": "in_batch"}),
-    "agsm": ("soft_tokens", {"objective": "agsm", "negatives": "hard"}),
+    "agsm": ("soft_tokens", {"objective": "agsm", "negatives": "in_batch"}),
     # At the edge of running away; for Stable Diffusion 3 the paper has gamma_minus 0.1.
     "agsm-published": (
         "soft_tokens",

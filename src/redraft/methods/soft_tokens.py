@@ -72,7 +72,7 @@ class SoftTokensConfig(Config):
     """Options of `soft_tokens`. How many tokens, and where, is the adapter's business."""
 
     objective: Literal["agsm", "softrepa", "cfg_target", "plain"] = "agsm"
-    negatives: Literal["hard", "in_batch", "empty"] = Field(default="hard", description="which false captions")
+    negatives: Literal["hard", "in_batch", "empty"] = Field(default="in_batch", description="which false captions")
     target: Literal["noise", "reference"] = Field(
         default="noise", description="the target: of the noise that was added, or the base's answer to the true caption"
     )
