@@ -10,14 +10,17 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from redraft.rewards.concepts import Concepts
 from redraft.world.lettering import WORDS, plate_of
 from redraft.world.templates import NAMES
 from scripts.builtin_models.clip import build
-from scripts.builtin_models.clip_layout import DEEP, LockedTexts, Taught, _go_on, deepen
+from scripts.builtin_models.clip_layout import DEEP, LockedTexts, Taught, deepen, go_on
 from scripts.builtin_models.layout import PATCHES
 from scripts.builtin_models.muon import SingleMuon, orthogonal
+from scripts.builtin_models.readouts import Seen, settled
 from scripts.builtin_models.recognised import recognised
 from scripts.builtin_models.segments import SegmentTargets, segment_targets
+from scripts.builtin_models.whole import WholeTargets, concepts_of
 
 SHAPES = ((24, 24), (48, 24), (24, 48), (24, 48))
 
@@ -142,15 +145,41 @@ def test_going_on_needs_the_same_clip_and_only_heads_may_begin_afresh(tmp_path: 
     few = {name: value for name, value in weights.items() if not name.startswith("whole.likeness")}
     save_file(few, path, metadata={"steps": "31"})
     fresh = taught.whole.likeness.weight.detach().clone()
-    assert _go_on(taught, path) == 31
+    assert go_on(taught, path) == 31
     assert torch.equal(taught.whole.likeness.weight, fresh)
     assert torch.equal(taught.whole.wear.weight, weights["whole.wear.weight"])
     narrow = weights["whole.wear.weight"][:, :96].contiguous()  # as left by a run whose heads read the state alone
     save_file({**weights, "whole.wear.weight": narrow}, path)
-    _go_on(taught, path)
+    go_on(taught, path)
     state = torch.randn(3, 96, generator=torch.Generator().manual_seed(0))
     told = taught.whole.wear(taught.whole.read(state))
     assert torch.allclose(told, state @ narrow.T + weights["whole.wear.bias"], atol=1e-5)
     save_file({f"other.{name}": value for name, value in weights.items()}, path)
     with pytest.raises(SystemExit, match="is not of this CLIP"):
-        _go_on(taught, path)
+        go_on(taught, path)
+
+
+def test_readouts_settle_on_what_a_state_tells_and_pass_over_what_nobody_knows() -> None:
+    """The count is the sign pattern of two numbers of the state, which no linear head could read."""
+    generator = torch.Generator().manual_seed(0)
+    states = torch.randn(8192, 12, generator=generator)
+    known = torch.zeros(8192, 3)
+    known[4096:] = torch.nan  # painted ones: nobody knows how they were worn
+    count = (states[:, 0] * states[:, 1] > 0).long()
+    none = {name: torch.zeros(8192, size) for name, size in (("kinds", len(NAMES)), ("colors", 8), ("flags", 3))}
+    targets = WholeTargets(
+        place=torch.zeros(8192, 7), seen=count > 0, count=count, unclear=1 - count, likeness=torch.zeros(8192, 3),
+        wear=known, **none,
+    )  # fmt: skip
+    heads = settled(Seen(states=states, targets=targets), passes=25)
+    told = heads.count(heads.read(states)).argmax(1)
+    assert (told == count).float().mean() > 0.95
+    assert all(bool(value.isfinite().all()) for value in heads.state_dict().values())
+    concepts = concepts_of(heads.state_dict())
+    place = next(start for start, name in _starts(concepts) if name == "count")
+    assert torch.allclose(concepts(states)[:, place : place + 5], heads.count(heads.read(states)).softmax(1), atol=1e-5)
+
+
+def _starts(concepts: Concepts) -> list[tuple[int, str]]:
+    sizes = [group.size for group in concepts.groups]
+    return [(sum(sizes[:number]), group.name) for number, group in enumerate(concepts.groups)]

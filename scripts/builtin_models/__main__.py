@@ -7,8 +7,8 @@ from pathlib import Path
 
 PICTURES = 60_000
 STAGES = (
-    "corpus", "autoencoder", "latents", "clip", "clip-heldout", "sd", "sd3", "clip-layout", "heads", "ship",
-    "calibrate",
+    "corpus", "autoencoder", "latents", "clip", "clip-heldout", "sd", "sd3", "clip-layout", "readouts",
+    "heads", "ship", "calibrate",
 )  # fmt: skip
 
 
@@ -18,7 +18,9 @@ def main() -> None:
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--work", type=Path, required=True, help="folder for the corpus, states and results")
     parser.add_argument(
-        "--steps", type=int, help="optimiser steps of this stage (default: those of the shipped models)"
+        "--steps",
+        type=int,
+        help="optimiser steps of this stage (default: those of the shipped models); batches of readouts",
     )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
@@ -56,6 +58,10 @@ def main() -> None:
                 work, steps=arguments.steps or 9500, from_shipped=arguments.from_shipped, begin=arguments.begin,
                 lock_texts=arguments.lock_texts, rate=arguments.rate or clip_layout.RATE,
             )  # fmt: skip
+        case "readouts":
+            from scripts.builtin_models import readouts
+
+            readouts.fit(work, batches=arguments.steps or readouts.BATCHES)
         case "sd" | "sd3":
             from scripts.builtin_models import denoiser
 

@@ -2,7 +2,7 @@
 
     loss = CLIP's own, both ways + softplus(wrong - true) over wrong captions + those of `layout`, `whole`, `segments`
 
-The first part is `clip`. Its held-out sister `clip-heldout` has no second part.
+The first part is `clip`, the last `readouts`. Its held-out sister `clip-heldout` has only the first.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -22,8 +22,6 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from redraft.rewards.clip_tower import open_tower
-from redraft.rewards.concepts import write_concepts
 from scripts.builtin_models.clip import MEAN, STD, accuracy, build, save
 from scripts.builtin_models.layout import PATCHES, LayoutHeads, layout_loss, layout_targets
 from scripts.builtin_models.recognised import recognised
@@ -33,11 +31,11 @@ from scripts.builtin_models.ship import TARGET
 from scripts.builtin_models.tokenizer import build as build_tokenizer
 from scripts.builtin_models.training import BEFORE, Trainer
 from scripts.builtin_models.wearing import bent, blurred, brightened, lumped, moved, still_whole
-from scripts.builtin_models.whole import WholeHeads, concepts_of, whole_loss, whole_targets
+from scripts.builtin_models.whole import WholeHeads, whole_loss, whole_targets
 
 RENDERED, LITTLE, ALTOGETHER, ANEW = 48_000, 5_120, 6_144, 24_576
 """Scenes: rendered, painted over a little, painted over altogether, painted from noise."""
-SHARES = (20, 6, 8, 30)
+SHARES = (28, 8, 8, 20)
 """Pictures of each kind in a step."""
 CAPTIONS = 3
 RATE = 1.5e-3
@@ -47,10 +45,9 @@ nothing, so that the deeper tower begins where the other ended (Net2Net, 1511.05
 """
 LAYERS, WEIGHTS = (6, 8), (1 / 3, 1 / 3, 2 / 3)
 """Layers whose patches learn layouts, and the weights of their losses; the last is of patches in the space of texts."""
-_WHOLE = 2.0  # weight of what is asked of the whole picture: it is what models of people read
 _LENGTH = 8.0  # of patches in the space of texts, so that the heads need no large weights
 _MOST_BENT = 1.8  # pixels, for the caption still to be true
-_WEAR = torch.tensor([1.0, 20.0, 0.5])  # brings blur, noise and bending to one size
+WEAR = torch.tensor([1.0, 20.0, 0.5])  # brings blur, noise and bending to one size
 
 
 class Taught(nn.Module):
@@ -114,14 +111,14 @@ def train(
     deepen(clip, _start(work, from_shipped=from_shipped))
     taught, folder = Taught(clip), work / "clip-layout"
     tokenizer = taught.tokenizer
-    before = 0 if begin is None else _go_on(taught, begin)
+    before = 0 if begin is None else go_on(taught, begin)
     texts = LockedTexts(taught) if lock_texts else taught.texts
     trainer = Trainer(taught, folder=folder, steps=steps, learning_rate=rate, muon_rate=rate, ema=0.998)
     (folder / BEFORE).write_text(json.dumps(before))
-    scenes = _scenes(folder)
+    scenes = all_scenes(folder)
 
     def loss_of(step: int) -> torch.Tensor:
-        return _loss(taught, texts, scenes, step)
+        return _loss(taught, texts, drawn(scenes, step))
 
     trainer.run(
         loss_of, measure=lambda: accuracy(clip, tokenizer, _of_clip(trainer.ema)), measure_every=500,
@@ -131,7 +128,6 @@ def train(
         metadata={"steps": str(before + trainer.step)},
     )  # fmt: skip
     save(work, "clip", _of_clip(trainer.ema), held_out=False, depth=DEEP)
-    _save_concepts(work / "models" / "clip", trainer.ema)
 
 
 def deepen(clip: Any, weights: dict[str, torch.Tensor]) -> None:
@@ -150,7 +146,7 @@ def deepen(clip: Any, weights: dict[str, torch.Tensor]) -> None:
     clip.load_state_dict(full)
 
 
-def _go_on(taught: Taught, begin: Path) -> int:
+def go_on(taught: Taught, begin: Path) -> int:
     """Load what earlier runs left, and say how many steps they took together; what heads read since adds nothing yet.
 
     Raises SystemExit when it is not of this CLIP: only heads may be missing or no longer asked for.
@@ -175,11 +171,6 @@ def _of_clip(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name.removeprefix("clip."): value for name, value in weights.items() if name.startswith("clip.")}
 
 
-def _save_concepts(folder: Path, weights: dict[str, torch.Tensor]) -> None:
-    whole = {name.removeprefix("whole."): value.half() for name, value in weights.items() if name.startswith("whole.")}
-    write_concepts(concepts_of(whole), folder=folder, clip=open_tower(folder).identity)
-
-
 def _start(work: Path, *, from_shipped: bool) -> dict[str, torch.Tensor]:
     from transformers import CLIPModel
 
@@ -192,7 +183,7 @@ def _start(work: Path, *, from_shipped: bool) -> dict[str, torch.Tensor]:
     return weights
 
 
-def _scenes(folder: Path) -> tuple[Scenes, ...]:
+def all_scenes(folder: Path) -> tuple[Scenes, ...]:
     """The four kinds, drawn again or read from `folder` (painting takes minutes)."""
     kinds = [rendered_scenes(RENDERED, seed=11)]
     little, altogether = (partial(painted_over, altogether=whole) for whole in (False, True))
@@ -210,36 +201,40 @@ def _scenes(folder: Path) -> tuple[Scenes, ...]:
     return tuple(kinds)
 
 
-def _loss(
-    taught: Taught, texts_of: Callable[[Sequence[str]], torch.Tensor], scenes: tuple[Scenes, ...], step: int
-) -> torch.Tensor:
+def drawn(scenes: tuple[Scenes, ...], step: int) -> Drawn:
+    """The pictures of a step, worn and moved."""
     rng, generator = np.random.default_rng((91, step)), torch.Generator().manual_seed(step)
     chosen = [rng.choice(len(each), share, replace=False) for each, share in zip(scenes, SHARES, strict=True)]
-    kinds, colors, pixels, things = (
+    pixels, things = (
         np.concatenate([getattr(each, name)[rows] for each, rows in zip(scenes, chosen, strict=True)])
-        for name in ("kinds", "colors", "pixels", "things")
+        for name in ("pixels", "things")
     )
     free = sum(len(rows) for each, rows in zip(scenes, chosen, strict=True) if not each.told)
     seen = _worn(pixels, things, rendered=len(chosen[0]), free=free, rng=rng, generator=generator)
-    told = seen.whole * torch.cat([torch.full((len(rows),), float(each.told)) for each, rows in zip(
-        scenes, chosen, strict=True
-    )])  # fmt: skip
+    return Drawn(scenes=scenes, chosen=chosen, seen=seen, rng=rng)
+
+
+def _loss(taught: Taught, texts_of: Callable[[Sequence[str]], torch.Tensor], each_of: Drawn) -> torch.Tensor:
+    seen = each_of.seen
     pooled, patches, state = taught.pictures(seen.pixels)
-    true, wrong = _captions(scenes, chosen, rng)
+    true, wrong = _captions(each_of.scenes, each_of.chosen, each_of.rng)
     logits = taught.clip.logit_scale.exp().clamp(max=100) * pooled @ texts_of([*true, *wrong]).T
-    loss = caption_loss(logits, true, wrong, told)
-    laid = sum(len(rows) for each, rows in zip(scenes, chosen, strict=True) if each.laid)  # those not laid come last
-    known = (seen.things[:laid], kinds[:laid], colors[:laid])
+    loss = caption_loss(logits, true, wrong, seen.whole * each_of.of_each("told"))
+    laid = int(each_of.of_each("laid").sum())  # those not laid come last
+    kinds, colors = (
+        np.concatenate([getattr(one, name)[rows] for one, rows in zip(each_of.scenes, each_of.chosen, strict=True)])
+        for name in ("kinds", "colors")
+    )
     blur = torch.cat([seen.wear[:, :2], torch.zeros(laid - len(seen.wear), 2)])
     bending = torch.cat([seen.aside, torch.full((laid - len(seen.aside), PATCHES), torch.nan)])
-    targets = layout_targets(*known, wear=blur, bent=bending)
+    targets = layout_targets(seen.things[:laid], kinds[:laid], colors[:laid], wear=blur, bent=bending)
     for heads, each, weight in zip(taught.heads, patches, WEIGHTS, strict=True):
         loss = loss + weight * layout_loss(heads, each[:laid], targets)  # type: ignore[arg-type]
     found = recognised(seen.pixels)
     pieces = segment_targets(seen.pixels, found)
     for heads, each, weight in zip(taught.segments, patches, WEIGHTS, strict=True):
         loss = loss + weight * segment_loss(heads, each, pieces)  # type: ignore[arg-type]
-    return loss + _WHOLE * whole_loss(taught.whole, state, whole_targets(found, wear=seen.wear * _WEAR))
+    return loss + whole_loss(taught.whole, state, whole_targets(found, wear=seen.wear * WEAR))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,6 +248,23 @@ class _Worn:
     whole: torch.Tensor
     wear: torch.Tensor
     aside: torch.Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """Rows `chosen` of each kind of scene, as they are `seen`; rng draws the captions."""
+
+    scenes: tuple[Scenes, ...]
+    chosen: list[NDArray[np.int64]]
+    seen: _Worn
+    rng: np.random.Generator
+
+    def of_each(self, name: Literal["told", "laid"]) -> torch.Tensor:
+        """N: 1 for pictures of scenes of which `name` is true."""
+        return torch.cat([
+            torch.full((len(rows),), float(getattr(each, name)))
+            for each, rows in zip(self.scenes, self.chosen, strict=True)
+        ])  # fmt: skip
 
 
 def _worn(

@@ -73,7 +73,7 @@ class WholeTargets:
     centroid from the middle, right and down; their area. seen N: whether there are any. count, unclear N: of shapes,
     and of blobs that are none. kinds N,shapes and colors N,colours: 1 for each that is there. flags N,3: a shape
     is at the border; something is unclear; a plate. likeness N,3: the greatest, mean and least of blobs to a shape.
-    wear R,3 of the first R pictures: blur, noise, bending, each about 0 to 2.
+    wear N,3: blur, noise, bending, each about 0 to 2; NaN where nobody knows.
     """
 
     place: torch.Tensor
@@ -86,9 +86,13 @@ class WholeTargets:
     likeness: torch.Tensor
     wear: torch.Tensor
 
+    def take(self, rows: torch.Tensor) -> WholeTargets:
+        """The rows given."""
+        return WholeTargets(**{name: values[rows] for name, values in vars(self).items()})
+
 
 def whole_targets(found: Recognised, *, wear: torch.Tensor) -> WholeTargets:
-    """Targets of what was recognised."""
+    """Targets of what was recognised. wear R,3: of the first R pictures; nobody knows how the others were worn."""
     each, whole = masks(torch.from_numpy(found.named), SEGMENTS), found.whole
     shapes = (each & whole[:, None, None]).any(-1)
     rows, columns, place = shapes.any(2), shapes.any(1), torch.arange(SIDE).float()
@@ -107,7 +111,8 @@ def whole_targets(found: Recognised, *, wear: torch.Tensor) -> WholeTargets:
         seen=whole.any(1), count=whole.sum(1).clamp(max=MOST), unclear=found.unclear.sum(1).clamp(max=MOST),
         kinds=_present(found.kind, whole, len(NAMES)), colors=_present(found.color, whole, len(COLORS)),
         flags=torch.stack([border, found.unclear.any(1), (found.there & found.plate).any(1)], 1).float(),
-        likeness=torch.stack([greatest, mean, least], 1), wear=wear,
+        likeness=torch.stack([greatest, mean, least], 1),
+        wear=torch.cat([wear, torch.full((len(mean) - len(wear), 3), torch.nan)]),
     )  # fmt: skip
 
 
@@ -118,7 +123,7 @@ def _present(names: torch.Tensor, known: torch.Tensor, count: int) -> torch.Tens
 
 def whole_loss(heads: WholeHeads, pooled: torch.Tensor, targets: WholeTargets) -> torch.Tensor:
     """A scalar for pooled states N,width."""
-    seen, pooled = targets.seen, heads.read(pooled)
+    seen, worn, pooled = targets.seen, ~targets.wear.isnan().any(1), heads.read(pooled)
     asked = functional.binary_cross_entropy_with_logits
     above = (targets.likeness[:, :1] >= torch.tensor(LEVELS)).float()
     counts = functional.cross_entropy(heads.count(pooled), targets.count)
@@ -131,5 +136,5 @@ def whole_loss(heads: WholeHeads, pooled: torch.Tensor, targets: WholeTargets) -
         + functional.cross_entropy(heads.unclear(pooled), targets.unclear)
         + 4 * functional.smooth_l1_loss(heads.likeness(pooled), targets.likeness, beta=_FINE)
         + 2 * asked(heads.most(pooled), above)
-        + functional.smooth_l1_loss(heads.wear(pooled[: len(targets.wear)]), targets.wear)
+        + functional.smooth_l1_loss(heads.wear(pooled[worn]), targets.wear[worn])
     )
