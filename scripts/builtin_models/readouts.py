@@ -20,8 +20,8 @@ from scripts.builtin_models.recognised import recognised
 from scripts.builtin_models.whole import WholeHeads, WholeTargets, concepts_of, whole_loss, whole_targets
 
 BATCHES, PASSES = 2600, 12
-"""Of 64 pictures each; over their states."""
-_FIRST = 1_000_000  # batches from here on are none that the tower learned from
+"""Draws of 64 pictures; passes over their states."""
+_FIRST = 1_000_000  # draws from here on are none of the tower's own, though of the same scenes
 _ROWS, _RATE, _DECAY, _WARMUP = 256, 2e-3, 0.02, 100
 
 
