@@ -12,6 +12,7 @@ from redraft.core.errors import UsageError
 from redraft.core.keys import Key
 from redraft.rewards.calibrate import expected_calibration_error
 from redraft.rewards.clip_tower import ClipTower
+from redraft.rewards.concepts import Concepts
 from redraft.rewards.facets import FacetsScorer
 from redraft.rewards.facets_answers import FacetAnswers
 from redraft.rewards.facets_calibration import fit_scale, reliability
@@ -71,13 +72,13 @@ def fit_facets(
     moving = _fit_clips(tower, answers, pictures, targets=targets, examples=examples, key=key, config=config)
     logits = torch.cat([still.left_out, moving.left_out], dim=1)
     outcome = _judge(answers, targets, logits, weight=examples.weight, config=config)
+    read = _concepts(tower, config)
     card = FacetCard(
         clip=tower.identity, clip_folder=clip_folder, picture_facets=config.picture_facets,
         clip_facets=config.clip_facets, members=config.members, width=config.width, alarm=config.alarm, seed=key.seed,
         channels=examples.features.maps.shape[1], grid=examples.features.maps.shape[-1],
         energies=examples.features.energies.shape[1], state=examples.features.state.shape[1],
-        concepts="" if tower.concepts is None or not config.concept_passes else tower.concepts.identity,
-        views=_views(tower, config),
+        concepts="" if read is None else read.identity, views=_views(read, config),
         shares=tuple(still.share.tolist()),
         data_hash=fingerprint_of(answers.data_hash, hash_tensors({"seen": examples.features.pooled})), **outcome,
     )  # fmt: skip
@@ -94,7 +95,7 @@ def _examples(tower: ClipTower, answers: FacetAnswers, pictures: Pictures, *, co
     """What the members read; targets are still as people gave them."""
     shown = torch.tensor([rows[len(rows) // 2] for rows in answers.subjects])
     rows, place = shown.unique(return_inverse=True)  # type: ignore[no-untyped-call]
-    count, views = len(config.picture_facets), _views(tower, config)
+    count, views = len(config.picture_facets), _views(_concepts(tower, config), config)
     return Examples(
         features=collect(tower, pictures, rows, views=views),
         mirrored=collect(tower, pictures, rows, views=views, mirrored=True) if config.mirrored > 0 else None,
@@ -108,9 +109,13 @@ def _examples(tower: ClipTower, answers: FacetAnswers, pictures: Pictures, *, co
     )
 
 
-def _views(tower: ClipTower, config: FacetFitConfig) -> int:
-    """One where no concepts are read."""
-    return 1 if tower.concepts is None or not config.concept_passes else config.views
+def _concepts(tower: ClipTower, config: FacetFitConfig) -> Concepts | None:
+    """Those that are read, if any."""
+    return tower.concepts if config.concept_passes else None
+
+
+def _views(read: Concepts | None, config: FacetFitConfig) -> int:
+    return 1 if read is None else config.views
 
 
 def _fit_clips(
