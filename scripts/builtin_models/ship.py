@@ -105,6 +105,11 @@ Oracle accuracy in percent on 384 balanced prompts while training (EMA weights, 
 """
 
 
+def _rebuild(stage: str, *, steps: int) -> str:
+    first = f"`python -m scripts.builtin_models {stage} --work FOLDER --steps {steps}`"
+    return first + (",\n  then the stages `readouts` and `heads`" if stage.endswith("-layout") else "")
+
+
 def _clip_card(name: str, state: dict[str, Any], *, second: bool, before: int) -> str:
     last, stage, steps = state["history"][-1], f"{name}-layout" if second else name, state["step"] + before
     more = (
@@ -133,6 +138,6 @@ A tiny CLIP of Redraft's picture world (64x64 pixels, patches of 8), {use}.
 {more}{_training_facts(state, before=before)}- on 512 fresh degraded renders: true caption beats its wrong one
   {100 * last["true_beats_wrong"]:.1f} %;
   retrieval of one text among 512 {100 * last["retrieval"]:.1f} %
-- rebuild: `python -m scripts.builtin_models {stage} --work FOLDER --steps {steps}`
+- rebuild: {_rebuild(stage, steps=steps)}
 - licence: Apache-2.0
 """

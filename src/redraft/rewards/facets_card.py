@@ -68,7 +68,7 @@ class FacetCard(Config):
     channels: int = Field(ge=1)
     state: int = Field(ge=1)
     concepts: str = ""
-    views: int = Field(default=1, ge=1, le=8)
+    views: int = Field(default=1, ge=1, le=16)
     shares: tuple[float, ...]
     energies: int = Field(ge=0)
     grid: int = Field(ge=1)

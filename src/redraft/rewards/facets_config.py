@@ -39,7 +39,7 @@ class FacetFitConfig(Config):
         default=40, ge=0, description="over the answers, for the network on the CLIP's concepts; 0: they are not read"
     )
     views: int = Field(
-        default=8, ge=1, le=8, description="of a picture, a pixel or two apart, over which its concepts are averaged"
+        default=16, ge=1, le=16, description="of a picture, some pixels apart, over which its concepts are averaged"
     )
     batch: int = Field(default=64, ge=1, description="answers a step")
     learning_rate: float = Field(default=2e-3, gt=0, description="of adamw, the highest of the schedule")

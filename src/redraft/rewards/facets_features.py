@@ -20,7 +20,10 @@ GRID = 8
 _SHARES = (0.25, 0.5, 0.75, 1.0)  # of the depth: the layers that are read besides the patches themselves
 _QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 _FLOOR = 1e-3
-VIEWS = ((0, 0), (1, 0), (0, 1), (-1, -1), (2, 2), (-2, 1), (1, -2), (-1, 2))
+VIEWS = (
+    (0, 0), (1, 0), (0, 1), (-1, -1), (2, 2), (-2, 1), (1, -2), (-1, 2),
+    (0, -1), (-1, 0), (3, -3), (-3, 3), (3, 3), (-3, -3), (4, 0), (0, 4),
+)  # fmt: skip
 """Pixels down and right by which the views of a picture are moved from which its concepts are read: what a network sees
 of one is right or wrong by chance where it hardly knows, and less so on average.
 """
