@@ -17,7 +17,7 @@ from redraft.world.draws import draw_request
 from redraft.world.render import render
 from scripts.builtin_models.clip import degrade
 
-PICTURES = 6000
+PICTURES = 18_000
 SKULLS = 0.2
 
 

@@ -99,7 +99,7 @@ def test_concepts_are_means_over_views(clip_folder: Path, tmp_path: Path) -> Non
     inputs[1] = 0.3
     assert tower.concepts is not None
     with torch.no_grad():
-        one, all_views = (picture_features(tower, inputs, views=views) for views in (1, 8))
+        one, all_views = (picture_features(tower, inputs, views=views) for views in (1, len(VIEWS)))
         each = [
             tower.concepts(picture_features(tower, moved(inputs, down=down, right=right), views=1).state)
             for down, right in VIEWS
@@ -185,7 +185,7 @@ def test_facets_keep_to_the_concepts_they_were_fitted_with(tmp_path: Path, clip_
     )  # fmt: skip
     assert scorer.card.concepts == tower.concepts.identity
     assert len(scorer.card.shares) == len(FACETS)
-    assert scorer.card.views == scorer.model.views == 8
+    assert scorer.card.views == scorer.model.views == len(VIEWS)
     scorer.save(tmp_path / "facets")
     again = open_facets(tmp_path / "facets")
     assert again.model.views == 8
