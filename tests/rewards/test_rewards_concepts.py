@@ -18,7 +18,7 @@ from redraft.rewards.clip_tower import open_tower
 from redraft.rewards.concepts import CONCEPTS, ConceptGroup, Concepts, read_concepts, write_concepts
 from redraft.rewards.facets import open_facets
 from redraft.rewards.facets_answers import SliderAnswer, facet_answers
-from redraft.rewards.facets_config import FacetFitConfig
+from redraft.rewards.facets_config import MOST_VIEWS, FacetFitConfig
 from redraft.rewards.facets_features import VIEWS, PictureFeatures, moved, picture_features
 from redraft.rewards.facets_fit import fit_facets
 from redraft.rewards.facets_member import stacking_share
@@ -104,6 +104,7 @@ def test_concepts_are_means_over_views(clip_folder: Path, tmp_path: Path) -> Non
             tower.concepts(picture_features(tower, moved(inputs, down=down, right=right), views=1).state)
             for down, right in VIEWS
         ]
+    assert len(set(VIEWS)) == len(VIEWS) == MOST_VIEWS
     assert torch.equal(one.concepts, tower.concepts(one.state))
     assert torch.allclose(all_views.concepts, torch.stack(each).mean(0), atol=1e-5)
     assert torch.allclose(all_views.concepts[1], one.concepts[1], atol=1e-5)

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from redraft.core.config import Config
 from redraft.core.errors import DamagedError, UsageError
+from redraft.rewards.facets_config import MOST_VIEWS
 from redraft.rewards.head_files import write_whole
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class FacetCard(Config):
     channels: int = Field(ge=1)
     state: int = Field(ge=1)
     concepts: str = ""
-    views: int = Field(default=1, ge=1, le=16)
+    views: int = Field(default=1, ge=1, le=MOST_VIEWS)
     shares: tuple[float, ...]
     energies: int = Field(ge=0)
     grid: int = Field(ge=1)

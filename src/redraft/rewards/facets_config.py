@@ -15,6 +15,8 @@ CLIP_FACETS = (TEMPORAL,)
 LOWEST, HIGHEST = 0, 10
 LARGEST_WEIGHT = 20.0
 """An answer counts at most this often for another in the fit, however improbable it was that it would be asked for."""
+MOST_VIEWS = 16
+"""Of one picture; which they are, `facets_features` says."""
 ALARM = 0.6
 """Correlation of two facets from which on they are one facet with two names."""
 
@@ -39,7 +41,10 @@ class FacetFitConfig(Config):
         default=40, ge=0, description="over the answers, for the network on the CLIP's concepts; 0: they are not read"
     )
     views: int = Field(
-        default=16, ge=1, le=16, description="of a picture, some pixels apart, over which its concepts are averaged"
+        default=MOST_VIEWS,
+        ge=1,
+        le=MOST_VIEWS,
+        description="of a picture, some pixels apart, over which its concepts are averaged",
     )
     batch: int = Field(default=64, ge=1, description="answers a step")
     learning_rate: float = Field(default=2e-3, gt=0, description="of adamw, the highest of the schedule")
