@@ -69,6 +69,31 @@ def test_two_prompts_prove_little() -> None:
     assert paired_interval(np.array([0.4, 0.6]), key=KEY).low < 0
 
 
+def test_strata_of_one_prompt_are_resampled_as_one() -> None:
+    """Four prompts of four tasks are no more certain than four of one, and two tasks do not make them so."""
+    values = np.array([0.0, 1.0, 5.0, 6.0])
+    alone = paired_interval(values, key=KEY, strata=["a", "b", "c", "d"])
+    assert alone == paired_interval(values, key=KEY)
+    assert alone.low < alone.value < alone.high
+    beside = paired_interval(np.append(values, [2.0, 2.0]), key=KEY, strata=["a", "b", "c", "d", "e", "e"])
+    assert beside.value == pytest.approx((0 + 1 + 5 + 6 + 2) / 5)
+    # All that varies are the four, whose mean has the weight 4/5.
+    assert beside.high - beside.low == pytest.approx(0.8 * (alone.high - alone.low), rel=0.05)
+
+
+def test_strata_of_one_prompt_cover_the_truth() -> None:
+    # Tasks with means of their own and one prompt each, six of them, beside one of twenty: never too narrow.
+    rng = np.random.default_rng(3)
+    strata = [*"abcdef", *["large"] * 20]
+    means = np.array([-0.5, 0.0, 0.2, 0.4, 0.6, 1.0])
+    truth, hits = (means.sum() + 0.3) / 7, 0
+    for repetition in range(400):
+        values = np.concatenate([means + rng.normal(size=6), rng.normal(0.3, 1.0, size=20)])
+        interval = paired_interval(values, key=KEY.child(repetition), strata=strata, resamples=1000)
+        hits += interval.low <= truth <= interval.high
+    assert hits / 400 >= 0.95 - 0.03
+
+
 def test_spending_sums_to_the_total() -> None:
     assert sum(spending(turn, total=0.05) for turn in range(1, 10_000)) == pytest.approx(0.05, abs=1e-5)
     with pytest.raises(UsageError, match="turn 0: looks are counted from 1"):

@@ -55,8 +55,9 @@ def paired_interval(
 
     The plain percentile interval is too narrow for few prompts. Deviations of a resampled mean are therefore widened
     by sqrt(n / (n - 1)), n the prompts of its stratum, which makes the bootstrap variance unbiased, and all of them by
-    the ratio of Student's to the normal quantile at Welch and Satterthwaite's degrees of freedom. A stratum of one
-    prompt adds to the value but cannot widen the interval.
+    the ratio of Student's to the normal quantile at Welch and Satterthwaite's degrees of freedom. Strata of one prompt
+    are resampled together, as one (collapsed strata: Cochran, Sampling Techniques, 1977, 5A.12), which makes the
+    interval too wide rather than too narrow; a single such stratum adds to the value but cannot widen the interval.
 
     Raises:
         UsageError: for fewer than two prompts, or strata of another length.
@@ -82,14 +83,14 @@ def bootstrap_means(
     """
     _check(values, strata)
     rng = np.random.default_rng(key.entropy)
-    members = _members(len(values), strata)
+    groups = _collapsed(_members(len(values), strata))
     value, deviation = np.zeros(values.shape[1]), np.zeros((resamples, values.shape[1]))
-    for rows in members:
+    for rows, weight in groups:
         part = values[rows]
         widening = math.sqrt(len(rows) / (len(rows) - 1)) if len(rows) > 1 else 1.0
-        value += part.mean(axis=0) / len(members)
-        deviation += widening * (_resampled(part, rng, resamples) - part.mean(axis=0)) / len(members)
-    return np.asarray(value + _expansion(values, members, level) * deviation)
+        value += weight * part.mean(axis=0)
+        deviation += weight * widening * (_resampled(part, rng, resamples) - part.mean(axis=0))
+    return np.asarray(value + _expansion(values, groups, level) * deviation)
 
 
 def stratified_mean(values: FloatArray, *, strata: Sequence[str] | None = None) -> float:
@@ -175,13 +176,20 @@ def _members(count: int, strata: Sequence[str] | None) -> list[IntArray]:
     return [np.flatnonzero(names == name) for name in dict.fromkeys(strata)]
 
 
-def _expansion(values: FloatArray, members: list[IntArray], level: float) -> FloatArray:
+def _collapsed(members: list[IntArray]) -> list[tuple[IntArray, float]]:
+    """Rows that are resampled together, and the weight of their mean: each stratum, those of one row as one."""
+    single = [rows for rows in members if len(rows) == 1]
+    groups = [(rows, 1 / len(members)) for rows in members if len(rows) > 1]
+    return [*groups, (np.concatenate(single), len(single) / len(members))] if single else groups
+
+
+def _expansion(values: FloatArray, groups: list[tuple[IntArray, float]], level: float) -> FloatArray:
     """Student's over the normal quantile for each column, at the degrees of freedom of Welch and Satterthwaite."""
-    several = [rows for rows in members if len(rows) > 1]
+    several = [(rows, weight) for rows, weight in groups if len(rows) > 1]
     if not several:
         return np.ones(values.shape[1])
-    variances = np.stack([values[rows].var(axis=0, ddof=1) / len(rows) for rows in several])
-    freedom = np.array([len(rows) - 1.0 for rows in several])[:, None]
+    variances = np.stack([weight**2 * values[rows].var(axis=0, ddof=1) / len(rows) for rows, weight in several])
+    freedom = np.array([len(rows) - 1.0 for rows, _ in several])[:, None]
     spread = (variances**2 / freedom).sum(axis=0)
     # Without any variance there is nothing to widen: any number of degrees will do.
     degrees = np.divide(variances.sum(axis=0) ** 2, spread, out=np.full(len(spread), 1e9), where=spread > 0)
