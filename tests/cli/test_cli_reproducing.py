@@ -80,6 +80,8 @@ def test_a_reproduction_leaves_rows_page_and_figures_and_runs_nothing_twice(
     for row in rows.values():
         effect = row.require(each.plan.metrics[0][0])
         assert effect.low <= effect.difference <= effect.high
+    asked = {path.name for path in (tmp_path / name / "work").glob("*.measure.json")}
+    assert asked == {f"{arm}.measure.json" for arm in arms}  # none in another's, so that arms may run side by side
     page = (tmp_path / f"{name}.md").read_text()
     assert f"Made by `redraft reproduce {name}`" in page
     assert "Not run yet:" in page

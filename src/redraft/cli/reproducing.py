@@ -129,7 +129,7 @@ class Reproducing:
     def _trained(self, arm: Arm, config: dict[str, Any]) -> dict[str, Any]:
         workspace = self.work / arm.name
         _empty(workspace)
-        given = workspace.with_suffix(".config.json")
+        given = self.work / f"{arm.name}.config.json"
         _write(given, config)
         ended = self.launch(
             ["redraft.cli.main", "train", arm.method, "--config", str(given), "--workspace", str(workspace), "--json"]
@@ -145,7 +145,7 @@ class Reproducing:
     def _measured(self, arm: Arm | Variation, asked: dict[str, Any]) -> dict[str, Any]:
         from redraft.loop.reproductions.plan import Arm
 
-        given = (self.work / arm.name).with_suffix(".measure.json")
+        given = self.work / f"{arm.name}.measure.json"
         _write(given, asked)
         ended = self.launch(["redraft.cli.measuring", str(given), str(self.work / "pictures")])
         found = {"asked": self._portable(asked), "measured": ended.answer, "hardware": _hardware()}
