@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from redraft.evaluation.figures import Column, Line, Panel, Point, grid_figure, lines_figure
+from redraft.evaluation.figures import Column, Gain, Line, Panel, Point, gains_figure, grid_figure, lines_figure
 
 
 def size(png: bytes) -> tuple[int, int]:
@@ -25,6 +25,29 @@ def test_lines_are_drawn_in_one_panel_each_and_are_the_same_twice() -> None:
     assert size(two)[1] == size(one)[1]
     assert lines_figure([panel("a")], title="t") == one
     assert lines_figure([panel("b")], title="t") != one
+
+
+def gain(name: str, value: float, unit: str = "") -> Gain:
+    return Gain(name=name, difference=value, low=0.9 * value, high=1.1 * value, unit=unit)
+
+
+def coloured(png: bytes) -> int:
+    """Pixels of intervals above zero."""
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).reshape(-1, 3)
+    return int((pixels == (0x1B, 0x7F, 0x5C)).all(axis=1).sum())
+
+
+def test_gains_in_another_unit_have_an_axis_of_their_own() -> None:
+    """Beside gains of 100 those of 1 would be dots: on their own axis their intervals are as long."""
+    small, large = [gain(name, 1.0) for name in "abc"], [gain(name, 100.0) for name in "def"]
+    together = gains_figure([*small, *large], title="t", unit="gain")
+    apart = gains_figure(
+        [*small, *(gain(each.name, each.difference, "points") for each in large)], title="t", unit="gain"
+    )
+    assert size(apart)[0] == size(together)[0]
+    assert size(apart)[1] > size(together)[1]
+    assert coloured(apart) > 1.3 * coloured(together)
+    assert size(gains_figure([], title="t", unit="gain"))[0] == size(together)[0]
 
 
 def test_a_grid_shows_its_pictures() -> None:

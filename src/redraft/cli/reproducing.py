@@ -214,6 +214,7 @@ class Reproducing:
 
     def write(self, command: str) -> dict[str, Row]:
         """Write page and figures from all rows that are there. Raises UsageError when there is none."""
+        from redraft.loop.reproductions.charts import gains
         from redraft.loop.reproductions.page import markdown, shown_in
         from redraft.store.files import write_file
 
@@ -227,7 +228,7 @@ class Reproducing:
                 path.unlink(missing_ok=True)
             else:
                 write_file(path, figure)
-        write_file(self.folder / f"{self.name}.png", _gains(self.plan, rows))
+        write_file(self.folder / f"{self.name}.png", gains(self.plan, rows))
         page = markdown(
             self.plan, rows, command=command, hardware=", ".join(hardware), file=self.name,
             charts=[name for name, figure in drawn.items() if figure is not None],
@@ -307,22 +308,6 @@ def _held_out(texts: Sequence[str], *, count: int) -> list[str]:
 
     suite = PromptsSuite(PromptsSuiteConfig(prompts=count), [Prompt(text=text) for text in texts])
     return [prompt.text for prompt in suite.prompts(Key(seed=0))]
-
-
-def _gains(plan: Reproduction, rows: Mapping[str, Row]) -> bytes:
-    from redraft.evaluation.figures import Gain, gains_figure
-    from redraft.loop.reproductions.effects import is_share
-
-    metric, heading = plan.metrics[0]
-    gains = []
-    for name, row in rows.items():
-        effect = row.effect(metric)
-        if effect is not None:
-            scale = 100 if is_share(effect, metric) else 1
-            gains.append(
-                Gain(name=name, difference=effect.difference * scale, low=effect.low * scale, high=effect.high * scale)
-            )
-    return gains_figure(gains, title=plan.title, unit=f"gain in {heading}, with 95 % interval")
 
 
 def _outdated(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:

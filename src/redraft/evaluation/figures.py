@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLOURS = ("#1b7f5c", "#b3392f", "#2563a8", "#b07d12", "#6d4aa3", "#0f8b8d", "#8a4b2a", "#6b7280", "#c2417c", "#3f3f46")
@@ -18,12 +19,13 @@ COLOURS = ("#1b7f5c", "#b3392f", "#2563a8", "#b07d12", "#6d4aa3", "#0f8b8d", "#8
 
 @dataclass(frozen=True, kw_only=True)
 class Gain:
-    """One line of the figure: a difference with its 95 % interval."""
+    """One line of the figure: a difference with its 95 % interval. unit: what it counts in, if not as the others do."""
 
     name: str
     difference: float
     low: float
     high: float
+    unit: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +65,21 @@ class Column:
 
 
 def gains_figure(gains: Sequence[Gain], *, title: str, unit: str) -> bytes:
-    """A PNG with one horizontal interval a row, in the order given, and a line at zero."""
-    figure = _figure(7.5, 1.2 + 0.36 * len(gains))
-    axes = figure.add_subplot()
+    """A PNG with one horizontal interval a row, in the order given, and a line at zero; an axis for each unit."""
+    units = list(dict.fromkeys(gain.unit for gain in gains)) or [""]
+    groups = [[gain for gain in gains if gain.unit == each] for each in units]
+    figure = _figure(7.5, 0.4 + sum(0.8 + 0.36 * len(group) for group in groups))
+    ratios = [1 + 0.45 * len(group) for group in groups]
+    for axes, each, group in zip(
+        figure.subplots(len(groups), squeeze=False, height_ratios=ratios)[:, 0], units, groups, strict=True
+    ):
+        _intervals(axes, group)
+        axes.set_xlabel(f"{unit}: {each}" if each else unit)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return _png(figure)
+
+
+def _intervals(axes: Axes, gains: Sequence[Gain]) -> None:
     for row, gain in enumerate(gains):
         colour = "#1b7f5c" if gain.low > 0 else "#b3392f" if gain.high < 0 else "#6b7280"
         axes.plot([gain.low, gain.high], [row, row], color=colour, linewidth=2.5, solid_capstyle="round")
@@ -73,14 +87,11 @@ def gains_figure(gains: Sequence[Gain], *, title: str, unit: str) -> bytes:
     axes.axvline(0, color="#111827", linewidth=0.8)
     axes.set_yticks(range(len(gains)), [gain.name for gain in gains])
     axes.invert_yaxis()
-    axes.set_xlabel(unit)
-    axes.set_title(title, loc="left", fontsize=11)
     axes.grid(axis="x", color="#e5e7eb")
     axes.set_axisbelow(True)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    return _png(figure)
 
 
 def lines_figure(panels: Sequence[Panel], *, title: str) -> bytes:

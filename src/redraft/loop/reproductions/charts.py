@@ -1,4 +1,4 @@
-"""The figures of a reproduction beside that of its gains: what is drawn from which arms. Draws nothing itself.
+"""The figures of a reproduction, that of all gains first: what is drawn from which arms. Draws nothing itself.
 
 Each chart turns rows into what `evaluation.figures` draws; arms without a row are left out, and a chart that compares
 arms is not drawn before there are two of them.
@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from redraft.evaluation.figures import Column, Line, Panel, Point, grid_figure, lines_figure
+from redraft.evaluation.figures import Column, Gain, Line, Panel, Point, gains_figure, grid_figure, lines_figure
 from redraft.loop.reproductions.effects import Effect, is_share
-from redraft.loop.reproductions.plan import Row
+from redraft.loop.reproductions.plan import Reproduction, Row
 
 Rows = Mapping[str, Row]
 Metrics = tuple[tuple[str, str], ...]
@@ -154,6 +154,18 @@ class RoundGrid:
         columns += [_column(name, rows[name].measured["picture"]) for name in self.beside if name in rows]
         columns += [_column(f"round {row['round']}", row["picture"]) for row in measured["rounds"]]
         return grid_figure(columns, title=self.title)
+
+
+def gains(plan: Reproduction, rows: Rows) -> bytes:
+    """A PNG of what each arm gained in the first metric; arms that trained another reward have an axis of their own."""
+    metric, heading = plan.metrics[0]
+    found = []
+    for name, row in rows.items():
+        effect = row.effect(metric)
+        if effect is not None:
+            at, unit = _point(0, effect, metric), row.trained.removeprefix("reward: ") if metric == "reward" else ""
+            found.append(Gain(name=name, difference=at.value, low=at.low, high=at.high, unit=unit))
+    return gains_figure(found, title=plan.title, unit=f"gain in {heading}, with 95 % interval")
 
 
 def _compares(arms: tuple[str, ...], rows: Rows) -> bool:

@@ -118,6 +118,12 @@ class Row:
         """Rounds that were measured."""
         return len(self.measured.get("rounds", ()))
 
+    @property
+    def trained(self) -> str:
+        """The reward that was trained, as the examination names it; "" where it has none."""
+        metrics = self.measured.get("metrics") or self.summary.get("metrics", {})
+        return next((name for name, row in metrics.items() if row.get("role") == "trained" and "/" not in name), "")
+
     def effect(self, metric: str, *, after_round: int | None = None) -> Effect | None:
         """The row `metric` of the arm's examination (or of that after a round, from 1), None where not measured.
 
