@@ -106,9 +106,13 @@ def test_the_last_gain_reached_at_a_share_of_the_cost() -> None:
     assert finding.text == "slow gained +0.400 (+0.390 to +0.410) in 1,000 samples; fast was there after 80, 8 % of it"
     late = curve("fast", point(40, 0.3), point(300, 0.45))
     assert judge({"fast": late, "slow": slow}).agreement == "disagrees"
-    never = judge({"fast": curve("fast", point(40, 0.3)), "slow": slow})
+    never = judge({"fast": curve("fast", point(40, 0.2), point(110, 0.3)), "slow": slow})
     assert never.agreement == "disagrees"
-    assert "fast did not get there: +0.300 (+0.290 to +0.310) in 40" in never.text
+    assert "fast did not get there: +0.300 (+0.290 to +0.310) in 110" in never.text
+    near = curve("fast", point(40, 0.2), point(90, 0.395), point(300, 0.45))
+    assert judge({"fast": near, "slow": slow}).agreement == "undecided"
+    early = curve("fast", point(40, 0.3))  # it might have, had it gone on
+    assert judge({"fast": early, "slow": slow}).agreement == "undecided"
     nothing = curve("slow", point(1000, 0.005))
     assert judge({"fast": fast, "slow": nothing}).agreement == "undecided"
 

@@ -112,22 +112,27 @@ def both(*judges: Judge) -> Judge:
 def reaches(fast: str, slow: str, *, cost: str, share: float, metric: str = "reward") -> Judge:
     """On their curves, `fast` reaches the last gain of `slow` at no more than `share` of what `slow` spent.
 
-    cost: "samples" or "seconds". Undecided while the gain of `slow` is not above zero: then there is nothing to reach.
+    cost: "samples" or "seconds". Undecided while the gain of `slow` is not above zero: then there is nothing to reach;
+    and where `fast` did not get there, but ended before it had spent its share, or came so near that the intervals hold
+    both.
     """
 
     def judge(rows: Rows) -> Finding:
-        end = rows[slow].curve[-1]
-        aim = end.effects[metric]
-        spent = float(getattr(end, cost))
-        needed = cost_to_reach(rows[fast].curve, aim.difference, cost=cost, metric=metric)
+        end, curve = rows[slow].curve[-1], rows[fast].curve
+        aim, spent = end.effects[metric], float(getattr(end, cost))
+        needed = cost_to_reach(curve, aim.difference, cost=cost, metric=metric)
         text = f"{slow} gained {_text(aim, metric)} in {spent:,.0f} {cost}; {fast} "
         if needed is None:
-            last = rows[fast].curve[-1]
+            last = curve[-1]
             text += f"did not get there: {_text(last.effects[metric], metric)} in {getattr(last, cost):,.0f}"
-            agreement: Agreement = "undecided" if aim.low <= 0 else "disagrees"
         else:
             text += f"was there after {needed:,.0f}, {100 * needed / max(spent, 1e-9):.3g} % of it"
-            agreement = "undecided" if aim.low <= 0 else "agrees" if needed <= share * spent else "disagrees"
+        agreement: Agreement = "undecided"
+        if aim.low > 0 and needed is not None and needed <= share * spent:
+            agreement = "agrees"
+        elif aim.low > 0 and getattr(curve[-1], cost) >= share * spent:
+            near = compared(curve_at(curve, share * spent, cost=cost).effects[metric], aim)
+            agreement = "disagrees" if near == "disagrees" else "undecided"
         return Finding(agreement=agreement, text=text)
 
     return judge
