@@ -76,11 +76,14 @@ _ROUGH = tuple(
         ("lv8", "DRaFT-LV, n = 8", {"last": 1, "lv_draws": 8}),
     )
 )
-_OTHERS = (
-    # DDPO's own learning rate, and a tenth of the pictures that it may paint.
-    _draft(
-        "lv-fast", "DRaFT-LV, n = 2, learning rate 1e-3", _LV,
-        fit={"steps": 64, "learning_rate": 1e-3, "save_every": 64}, probes={"every": 8},
+_OTHERS: tuple[Arm | Variation, ...] = (
+    # A tenth of the pictures that DDPO may paint: at its learning rate, and at twice that.
+    *(
+        _draft(
+            name, f"DRaFT-LV, n = 2, learning rate {rate:.0e}".replace("e-0", "e-"), _LV,
+            fit={"steps": 64, "learning_rate": rate, "save_every": 64}, probes={"every": 8},
+        )
+        for name, rate in (("lv-fast", 1e-3), ("lv-faster", 2e-3))
     ),
     Arm(
         name="ddpo", title="DDPO", method="ddpo",
@@ -154,11 +157,15 @@ CLAIMS = (
     ),
     Claim(
         source=SOURCE, text="DRaFT reaches DDPO's final reward in at most a tenth of its samples.",
+        arms=("lv-faster", "ddpo"), judge=reaches("lv-faster", "ddpo", cost="samples", share=0.1),
+    ),
+    Claim(
+        source="ours", text="It does so at DDPO's own learning rate.",
         arms=("lv-fast", "ddpo"), judge=reaches("lv-fast", "ddpo", cost="samples", share=0.1),
     ),
     Claim(
         source=SOURCE, text="DRaFT reaches DDPO's final reward in less time.",
-        arms=("lv-fast", "ddpo"), judge=reaches("lv-fast", "ddpo", cost="seconds", share=1.0),
+        arms=("lv-faster", "ddpo"), judge=reaches("lv-faster", "ddpo", cost="seconds", share=1.0),
     ),
     Claim(
         source=f"{SOURCE}, 5", text="DRaFT gains more than ReFL in the same steps.",
@@ -243,7 +250,7 @@ SECTIONS = (
 )  # fmt: skip
 
 _REWARD = (("reward", "trained reward"), ("oracle", "oracle accuracy, points"), ("diversity", "diversity, points"))
-_RACERS = ("k1", "lv", "lv-fast", "full", "ddpo", "refl", "alignprop")
+_RACERS = ("k1", "lv", "lv-fast", "lv-faster", "full", "ddpo", "refl", "alignprop")
 CHARTS = (
     Curves(name="samples", title="By pictures painted", cost="samples", metrics=_REWARD, arms=_RACERS),
     Curves(name="seconds", title="By seconds of training", cost="seconds", metrics=_REWARD, arms=_RACERS),
