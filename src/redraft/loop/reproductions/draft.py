@@ -80,10 +80,10 @@ _OTHERS: tuple[Arm | Variation, ...] = (
     # A tenth of the pictures that DDPO may paint: at its learning rate, and at twice that.
     *(
         _draft(
-            name, f"DRaFT-LV, n = 2, learning rate {rate:.0e}".replace("e-0", "e-"), _LV,
+            name, f"DRaFT-LV, n = 2, learning rate {shown}", _LV,
             fit={"steps": 64, "learning_rate": rate, "save_every": 64}, probes={"every": 8},
         )
-        for name, rate in (("lv-fast", 1e-3), ("lv-faster", 2e-3))
+        for name, rate, shown in (("lv-fast", 1e-3, "1e-3"), ("lv-faster", 2e-3, "2e-3"))
     ),
     Arm(
         name="ddpo", title="DDPO", method="ddpo",

@@ -121,8 +121,7 @@ class Row:
     @property
     def trained(self) -> str:
         """The reward that was trained, as the examination names it; "" where it has none."""
-        metrics = self.measured.get("metrics") or self.summary.get("metrics", {})
-        return next((name for name, row in metrics.items() if row.get("role") == "trained" and "/" not in name), "")
+        return _trained(self.measured.get("metrics") or self.summary.get("metrics", {}))
 
     def effect(self, metric: str, *, after_round: int | None = None) -> Effect | None:
         """The row `metric` of the arm's examination (or of that after a round, from 1), None where not measured.
@@ -136,7 +135,7 @@ class Row:
             metrics = rounds.get(after_round, {})
         found = metrics.get(metric)
         if found is None and metric == "reward":
-            found = next((row for row in metrics.values() if row.get("role") == "trained"), None)
+            found = metrics.get(_trained(metrics))
         return None if found is None else Effect.of(found)
 
     def require(self, metric: str, *, after_round: int | None = None) -> Effect:
@@ -150,6 +149,11 @@ class Row:
                 f"{', '.join(known)}; run the arm again with the scorer that gives it"
             )
         return effect
+
+
+def _trained(metrics: Mapping[str, Any]) -> str:
+    """The name of what was trained, of the whole examination and not of the training prompts; "" for none."""
+    return next((name for name, row in metrics.items() if row.get("role") == "trained" and "/" not in name), "")
 
 
 @dataclass(frozen=True, kw_only=True)
