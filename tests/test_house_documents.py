@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,9 +15,11 @@ import pytest
 from pydantic import BaseModel
 from test_house import ROOT, imports, sources
 
+from redraft.cli.reproducing import Ended, Reproducing
 from redraft.core import plugins
 from redraft.core.config import build, read_toml
 from redraft.loop.config import RunConfig
+from redraft.loop.reproductions.catalogue import NAMES, reproduction
 from redraft.methods.presets import PRESETS
 from redraft.rewards.facets_config import FacetFitConfig
 from redraft.rewards.preference_config import PreferenceFitConfig
@@ -94,6 +98,28 @@ def test_the_page_of_a_method_gives_the_gain_that_its_row_holds(row: Path) -> No
     gain = "{incumbent:.1f} to {candidate:.1f} %, {difference:+.1f} ({low:+.1f} to {high:+.1f})".format(**oracle)
     method, _ = PRESETS.get(row.stem, (row.stem, {}))
     assert gain in " ".join(page(f"methods/{method}.md").split())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_of_a_reproduction_says_what_its_rows_hold(name: str, tmp_path: Path) -> None:
+    """Which rows are of weights that no longer ship, too: rows are as they were, and the pages tell of today."""
+    docs, plan = tmp_path / "docs", reproduction(name)
+    folder = docs / "reproductions"
+    shutil.copytree(ROOT / "docs/reproductions" / name, folder / name, ignore=shutil.ignore_patterns("work"))
+    pages = [f"reproductions/{name}.md", *(["methods/README.md"] if plan.shown_in else [])]
+    if plan.shown_in:
+        (docs / "methods").mkdir()
+        shutil.copy(ROOT / "docs/methods/README.md", docs / "methods")
+    Reproducing(
+        plan=plan, folder=folder, common={}, scale=1.0, preset=None, again=False, launch=nobody, say=print
+    ).write(f"redraft reproduce {name}")
+    for each in pages:
+        assert (docs / each).read_text(encoding="utf-8") == page(each)
+
+
+def nobody(arguments: Sequence[str]) -> Ended:
+    """Nothing is run to write a page."""
+    raise AssertionError(arguments)
 
 
 @pytest.mark.parametrize("name", plugins.names("scorer"))
