@@ -21,7 +21,9 @@ def row(name: str, gained: dict[str, list[float | None]] | None, *, wide: float 
     effect = {"incumbent": 0.4, "candidate": 0.5, "difference": 0.1, "low": 0.1 - wide, "high": 0.1 + wide}
     names = ("oracle", "oracle/counting", "clip", "frechet", "oracle/safety", "seen/over_counted")
     metrics: dict[str, Any] = {metric: {**effect, "unit": "score", "role": "unseen"} for metric in names}
-    metrics["heads/aesthetics"] = {**effect, "unit": "score", "role": "trained"}
+    # As the examination orders them: rows of some prompts before that of all.
+    for metric in ("training/reward", "reward: heads", "wins/reward: heads"):
+        metrics[metric] = {**effect, "unit": "score", "role": "trained"}
     measured: dict[str, Any] = {"metrics": metrics}
     if gained is not None:
         measured["prompts"] = {"tasks": TASKS, "gained": gained}
@@ -98,7 +100,12 @@ def _key(metric: str) -> Any:
 
 
 def test_the_trained_reward_is_found_under_its_own_name() -> None:
-    rows = {name: row(name, {"heads/aesthetics": drawn(number, shift=number)}) for number, name in enumerate("ab")}
+    """On all prompts, though what was gained on some of them stands there too."""
+    rows = {
+        name: row(name, {"training/reward": drawn(5), "reward: heads": drawn(number, shift=number)})
+        for number, name in enumerate("ab")
+    }
+    assert rows["a"].trained == "reward: heads"
     effect = advantage(rows["b"], rows["a"], metric="reward")
     assert effect is not None
     assert effect.difference > 0.9

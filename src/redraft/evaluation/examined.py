@@ -17,6 +17,9 @@ from redraft.core.errors import UsageError
 from redraft.core.records import Prompt
 from redraft.evaluation.statistics import FloatArray, IntArray
 
+REWARD = "reward: "
+"""What stands before the name of the reward that was trained, where it is a head of an examination."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Head:

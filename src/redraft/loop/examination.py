@@ -18,7 +18,7 @@ from redraft.core.keys import Key
 from redraft.core.protocols import Scorer
 from redraft.core.records import Prompt
 from redraft.core.tensors import Images, Parameters, Scores
-from redraft.evaluation.examined import Examined, Head
+from redraft.evaluation.examined import REWARD, Examined, Head
 from redraft.evaluation.metrics import saturation
 from redraft.evaluation.suites import evenly_by_task
 from redraft.loop.adapting import AdaptedSteps
@@ -134,7 +134,7 @@ def _judged_once(scorer: Scorer, painted: Painted, seen: dict[tuple[str, tuple[s
 
 
 def _reward_head(reward: Scorer, scores: Scores) -> Head:
-    return _head(scores, scores.names[0], role="trained", name=f"reward: {reward.name}")
+    return _head(scores, scores.names[0], role="trained", name=f"{REWARD}{reward.name}")
 
 
 def _head(scores: Scores, head: str, *, role: Literal["trained", "unseen"], name: str) -> Head:

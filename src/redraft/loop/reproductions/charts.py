@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from redraft.evaluation.examined import REWARD
 from redraft.evaluation.figures import Column, Gain, Line, Panel, Point, gains_figure, grid_figure, lines_figure
 from redraft.loop.reproductions.effects import Effect, is_share
 from redraft.loop.reproductions.plan import Reproduction, Row
@@ -163,7 +164,7 @@ def gains(plan: Reproduction, rows: Rows) -> bytes:
     for name, row in rows.items():
         effect = row.effect(metric)
         if effect is not None:
-            at, unit = _point(0, effect, metric), row.trained.removeprefix("reward: ") if metric == "reward" else ""
+            at, unit = _point(0, effect, metric), row.trained.removeprefix(REWARD) if metric == "reward" else ""
             found.append(Gain(name=name, difference=at.value, low=at.low, high=at.high, unit=unit))
     return gains_figure(found, title=plan.title, unit=f"gain in {heading}, with 95 % interval")
 

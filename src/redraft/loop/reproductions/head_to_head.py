@@ -72,8 +72,7 @@ def gains(row: Row, *, metric: str) -> FloatArray | None:
         return None
     name, task = metric, ""
     if metric == "reward":
-        found = row.measured.get("metrics", {})
-        name = next((label for label, measured in found.items() if measured.get("role") == "trained"), metric)
+        name = row.trained
     elif metric not in gained:
         name, _, task = metric.partition("/")
     if name not in gained or (task and name != ORACLE):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from redraft.core.errors import UsageError, unknown_name
+from redraft.evaluation.examined import REWARD
 from redraft.loop.reproductions.effects import Agreement, Effect
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Row:
 
     @property
     def trained(self) -> str:
-        """The reward that was trained, as the examination names it; "" where it has none."""
+        """The reward that was trained, as the examination names it: `REWARD` and its name; "" where it has none."""
         return _trained(self.measured.get("metrics") or self.summary.get("metrics", {}))
 
     def effect(self, metric: str, *, after_round: int | None = None) -> Effect | None:
@@ -152,8 +153,8 @@ class Row:
 
 
 def _trained(metrics: Mapping[str, Any]) -> str:
-    """The name of what was trained, of the whole examination and not of the training prompts; "" for none."""
-    return next((name for name, row in metrics.items() if row.get("role") == "trained" and "/" not in name), "")
+    """The name of the trained reward, on all prompts: "tail/reward: ..." and the like are of some. "" for none."""
+    return next((name for name in metrics if name.startswith(REWARD)), "")
 
 
 @dataclass(frozen=True, kw_only=True)
