@@ -29,12 +29,18 @@ def _agsm(name: str, title: str, **options: Any) -> Arm:
     return Arm(name=name, title=title, method="agsm", config={"methods": {"soft_tokens": options}})
 
 
+_PUBLISHED = {"error_temperature": 0.07, "denoise_weight": 0.0}
+"""Of SoftREPA on flow models; the recipe of the house has others."""
+
 MAIN = (
-    Arm(name="softrepa", title="SoftREPA", method="softrepa", config={}),
+    Arm(
+        name="softrepa", title="SoftREPA, temperature 0.07", method="softrepa",
+        config={"methods": {"soft_tokens": _PUBLISHED}},
+    ),
     _agsm("agsm", "AGSM, two banks, slow tokens stay, gamma+ 5"),
     Arm(name="agsm-published", title="AGSM as published, gamma+ 1", method="agsm-published", config={}),
     Arm(name="nft", title="DiffusionNFT with the oracle as its reward", method="nft", config={}),
-)
+)  # fmt: skip
 VARIANTS = (
     _agsm("plain", "denoising only", objective="plain"),
     _agsm("cfg-target", "guidance as the target", objective="cfg_target", negatives="empty", gamma_plus=4.0),
