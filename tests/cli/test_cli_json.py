@@ -64,6 +64,8 @@ def test_evaluate(call: Call, workspace: Path, model: Path) -> None:
     for row in result["metrics"].values():
         assert set(row) == {"value", "low", "high", "count", "unit"}
         assert row["low"] <= row["value"] <= row["high"]
+        if row["unit"] == "share":
+            assert 0 <= row["low"] < row["high"] <= 1, "a share is never known for sure from some prompts"
     # An interval needs two prompts: this small paper has one with a single object.
     assert "oracle/counting" in result["metrics"]
     assert "oracle/single_object" not in result["metrics"]

@@ -116,6 +116,27 @@ def test_self_tests(call: Call) -> None:
     assert all(check["passed"] for check in found["diversity"]["checks"])
 
 
+def test_a_self_test_is_of_the_judge_that_was_named(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("a red star\na blue circle\n")
+    command = ("evaluate", "--self-test", "--suite", "prompts", "--prompts", tmp_path / "prompts.txt")
+    assert call(*command, "--judge", "clip").code == 0
+    unknown = call(*command, "--judge", "nojudge")
+    assert unknown.code == 2
+    assert "scorer 'nojudge' is unknown" in unknown.err
+    option = call(*command, "--set", "foo=1")
+    assert option.code == 2
+    assert "the key 'foo' is unknown" in option.err
+
+
+def test_a_repeated_prompt_would_shift_the_pictures_and_is_refused(call: Call, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("a red star\na blue circle\n\na red star\n")
+    answer = call("evaluate", "-s", "prompts", "--prompts", tmp_path / "prompts.txt", "--judge", "clip",
+                  pictures / "true", "-o", tmp_path)  # fmt: skip
+    assert answer.code == 2
+    assert "prompts.txt line 4 repeats the prompt of line 1: each is judged once" in answer.err
+    assert not (tmp_path / "prompts").exists()
+
+
 def test_duels_needed(call: Call) -> None:
     answer = call("evaluate", "--duels-needed", 0.6, "--json")
     assert answer.code == 0, answer.err
@@ -134,6 +155,8 @@ def test_duels_needed(call: Call) -> None:
         (("--suite", "world", "--set", "prompts"), "--set prompts: write NAME=VALUE"),
         (("--suite", "world", "--exam-prompts", "12"), "--exam-prompts with a suite"),
         (("--images-per-prompt", "2"), "--images-per-prompt without --suite"),
+        (("--self-test", "--judge", "clip"), "--judge without --suite: it belongs to a benchmark"),
+        (("--ties", "0.3"), "--ties without --duels-needed: it belongs to a plan of duels"),
         (("--duels-needed", "0.5"), "share 0.5: it must be between 0 and 1"),
         (("--suite", "hpsv2", "--judge", "clip"), "has no prompts of HPS v2"),
         (("--suite", "world", "base", "base"), "each at most once"),

@@ -16,6 +16,7 @@ from benchmark_examples import RenderPainter, journal_of, judged_by, world
 
 from redraft.core.errors import DamagedError, NumericsError, UsageError
 from redraft.evaluation.benchmarks.benchmark import Judged, Judgement
+from redraft.evaluation.benchmarks.journal import Journal
 from redraft.evaluation.benchmarks.runner import example_places, judged_of, orders, run
 
 PROGRAM = """
@@ -108,10 +109,24 @@ def test_progress_counts_what_an_earlier_run_did(tmp_path: Path) -> None:
 def test_a_journal_of_other_options_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     judged_by(world(prompts=12), RenderPainter(), path)
-    with pytest.raises(UsageError, match=r"m\.jsonl was begun with fingerprint = .*choose another output folder"):
+    with pytest.raises(
+        UsageError, match=r"m\.jsonl was begun with prompts = 12, but now it is 18: .*choose another output folder"
+    ):
         judged_by(world(prompts=18), RenderPainter(), path)
     with pytest.raises(UsageError, match=r"begun with model = 'm', but now it is 'other'"):
         judged_by(world(prompts=12), RenderPainter(), path, model="other")
+
+
+def test_a_journal_names_what_to_repeat_and_a_hash_only_if_nothing_else_differs(tmp_path: Path) -> None:
+    begun = {"fingerprint": "20de", "prompts_hash": "1f", "seed": 0}
+    with open(tmp_path / "m.jsonl", "a+b") as file:
+        Journal(file, header=begun, name="m.jsonl")
+        with pytest.raises(
+            UsageError, match=r"m\.jsonl was begun with seed = 0, but now it is 1: one file holds one run"
+        ):
+            Journal(file, header={"fingerprint": "77af", "prompts_hash": "2e", "seed": 1}, name="m.jsonl")
+        with pytest.raises(UsageError, match="was begun with fingerprint = '20de', but now it is '77af'"):
+            Journal(file, header={**begun, "fingerprint": "77af"}, name="m.jsonl")
 
 
 def test_another_judge_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Intervals: closed forms, coverage by simulation, and pairing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -7,6 +9,7 @@ from scipy import stats
 from redraft.core.errors import NumericsError, UsageError
 from redraft.core.keys import Key
 from redraft.evaluation.statistics import (
+    Interval,
     bootstrap_means,
     mean_interval,
     paired_interval,
@@ -15,6 +18,7 @@ from redraft.evaluation.statistics import (
     standard_error,
     stratified_mean,
     wilson_interval,
+    within_bounds,
 )
 
 KEY = Key(seed=5)
@@ -136,6 +140,21 @@ def test_wilson_closed_form() -> None:
     assert wilson_interval(10, 10).high == 1
     with pytest.raises(UsageError, match=r"3 successes of 2: a share needs count >= 1 and successes in 0..count"):
         wilson_interval(3, 2)
+
+
+def test_means_of_bounded_values_have_bounded_intervals() -> None:
+    verdicts = np.array([1.0, 0, 1, 1, np.nan])
+    outside = Interval(value=0.75, low=-0.05, high=1.55, count=4)
+    assert within_bounds(outside, verdicts) == wilson_interval(3, 4)
+    assert within_bounds(outside, verdicts, strata=["a", "a", "a", "a", "b"]) == wilson_interval(3, 4)
+    assert within_bounds(outside, verdicts, strata=["a", "a", "b", "b", "b"]) == replace(outside, low=0, high=1)
+    none = within_bounds(Interval(value=0, low=0, high=0, count=8), np.zeros(8), strata=list("aaaabbbb"))
+    assert none == wilson_interval(0, 8)  # never right so far is not never right
+    points = within_bounds(Interval(value=75, low=-18.75, high=121.9, count=3), np.array([25.0, 100, 100]), most=100.0)
+    assert (points.value, points.low, points.high) == (75, 0, 100)
+    known = wilson_interval(3, 4)
+    scaled = within_bounds(outside, 100 * verdicts, most=100.0)
+    assert (scaled.low, scaled.high) == pytest.approx((100 * known.low, 100 * known.high))
 
 
 def test_mean_interval_is_students() -> None:

@@ -40,9 +40,11 @@ SelfTest = Annotated[bool, typer.Option("--self-test", help="Test judges and ari
 Duels = Annotated[
     float | None, typer.Option("--duels-needed", help="How many duels find this share of wins (0.55), then stop.")
 ]
-Ties = Annotated[float, typer.Option("--ties", help="With --duels-needed: expected share of ties.")]
-Votes = Annotated[int, typer.Option("--votes-per-person", help="With --duels-needed: votes of each person.")]
-Alike = Annotated[float, typer.Option("--correlation", help="With --duels-needed: of the votes of one person.")]
+Ties = Annotated[float | None, typer.Option("--ties", help="With --duels-needed: expected share of ties (0).")]
+Votes = Annotated[int | None, typer.Option("--votes-per-person", help="With --duels-needed: votes of each person (1).")]
+Alike = Annotated[
+    float | None, typer.Option("--correlation", help="With --duels-needed: of the votes of one person (0).")
+]
 
 
 def evaluate(
@@ -55,9 +57,9 @@ def evaluate(
     output: Output = Path("redraft-evaluation"),
     self_test: SelfTest = False,
     duels_needed: Duels = None,
-    ties: Ties = 0.0,
-    votes_per_person: Votes = 1,
-    correlation: Alike = 0.0,
+    ties: Ties = None,
+    votes_per_person: Votes = None,
+    correlation: Alike = None,
     workspace: options.Workspace = DEFAULT_WORKSPACE,
     model: options.Model = None,
     prompts: options.Prompts = None,
@@ -80,10 +82,12 @@ def evaluate(
     if duels_needed is not None:
         _show_plan(duels_needed, ties=ties, votes=votes_per_person, correlation=correlation, seed=seed, as_json=as_json)
         return
+    _refuse({"--ties": ties, "--votes-per-person": votes_per_person, "--correlation": correlation}, "--duels-needed")
+    of_suites = {"--data": data, "--judge": judge, "--images-per-prompt": images_per_prompt, "--set": set_}
     file = options.read_config(config)
     given = {"model": model, "seed": seed, "sampling": {"steps": steps, "guidance_scale": guidance}}
     if not (self_test or suite or len(names) > 1):
-        _refuse_suite_options(data=data, judge=judge, images=images_per_prompt, settings=set_)
+        _refuse(of_suites, "--suite")
         name, base = _one_model(names, model)
         examine(name, workspace, prompts, exam_prompts, file=file, given={**given, "model": base}, quiet=as_json)
         return
@@ -94,6 +98,7 @@ def evaluate(
     if self_test:
         from redraft.cli.ranking import self_tests
 
+        _refuse({} if suite else {**of_suites, "--data": None}, "--suite")  # suites have unlike options
         self_tests([suite] if suite else plugins.names("suite"), wanted, as_json=as_json)
         return
     from redraft.cli.ranking import rank_models
@@ -143,13 +148,17 @@ def _one_model(names: list[str], model: str | None) -> tuple[str, str | None]:
     return (which if at else "base"), name
 
 
-def _refuse_suite_options(*, data: Path | None, judge: str | None, images: int | None, settings: Any) -> None:
-    given = {"--data": data, "--judge": judge, "--images-per-prompt": images, "--set": settings}
+_BELONGS = {
+    "--suite": "a benchmark; add --suite, for example --suite world",
+    "--duels-needed": "a plan of duels; add --duels-needed, for example --duels-needed 0.55",
+}
+
+
+def _refuse(given: Mapping[str, Any], without: str) -> None:
+    """Raise UsageError for the first option that was given and would not be heard."""
     for name, value in given.items():
-        if value:
-            raise UsageError(
-                f"{name} without --suite: it belongs to a benchmark; add --suite, for example --suite world"
-            )
+        if value is not None and value != []:
+            raise UsageError(f"{name} without {without}: it belongs to {_BELONGS[without]}")
 
 
 def _wanted(
@@ -173,7 +182,7 @@ def _wanted(
         values[name.strip()] = _value(value.strip())
     values |= {"judge": judge} if judge is not None else {}
     values |= {"images_per_prompt": images} if images is not None else {}
-    texts = () if prompts is None else read_prompts(prompts)
+    texts = () if prompts is None else read_prompts(prompts, repeats=False)
     name = suite or ("prompts" if texts else "world")
     return Wanted(
         suite=name, options=values, data="" if data is None else str(data), prompts=texts, seed=run.seed,
@@ -189,11 +198,16 @@ def _value(text: str) -> Any:
         return text
 
 
-def _show_plan(share: float, *, ties: float, votes: int, correlation: float, seed: int | None, as_json: bool) -> None:
+def _show_plan(
+    share: float, *, ties: float | None, votes: int | None, correlation: float | None, seed: int | None, as_json: bool
+) -> None:
     from redraft.core.keys import Key
     from redraft.evaluation.power import plan
 
-    found = plan(share, key=Key(seed=seed or 0), ties=ties, votes_per_person=votes, correlation=correlation)
+    found = plan(
+        share, key=Key(seed=seed or 0), ties=ties or 0.0, votes_per_person=1 if votes is None else votes,
+        correlation=correlation or 0.0,
+    )  # fmt: skip
     if as_json:
         print_json(vars(found))
         return

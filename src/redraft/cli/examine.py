@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from redraft.cli.adapting import AdapterUse
+    from redraft.core.keys import Key
     from redraft.evaluation.examined import Examined
+    from redraft.evaluation.statistics import Interval
     from redraft.loop.equipment import Equipment
     from redraft.loop.examination import Paper
 
@@ -94,10 +96,12 @@ def examine(
 
     file: tables of a run's TOML. given: those of the command line, which win.
     """
+    from redraft.core.keys import Key
+
     began = time.monotonic()
     equipment, paper = _open(prompts, exam_prompts, file=file, given=given)
     examined, name = _examined(equipment, paper, checkpoint, workspace=workspace, quiet=quiet)
-    rows = _levels(examined)
+    rows = _levels(examined, key=Key(seed=equipment.config.seed).child("levels"))
     result = {
         "model": equipment.config.model, "checkpoint": name, "suite": equipment.suite.name,
         "prompts": len(paper.prompts), "seconds": time.monotonic() - began, "metrics": rows,
@@ -167,12 +171,11 @@ def _examined(
         return mark(equipment, paper, painted, model=name, reward=None), name
 
 
-def _levels(examined: Examined) -> dict[str, dict[str, float | str | int]]:
+def _levels(examined: Examined, *, key: Key) -> dict[str, dict[str, float | str | int]]:
     """Every score of one model with its own interval: over prompts, tasks counting alike for the oracle's total."""
     import numpy as np
 
-    from redraft.evaluation.metrics import mean_of_task_means, task_means
-    from redraft.evaluation.statistics import mean_interval
+    from redraft.evaluation.statistics import paired_interval, within_bounds
     from redraft.world import TAIL_TASKS
 
     rows: dict[str, dict[str, float | str | int]] = {}
@@ -180,12 +183,9 @@ def _levels(examined: Examined) -> dict[str, dict[str, float | str | int]]:
         per_prompt = examined.per_prompt(examined.verdicts, mask=examined.judged)
         tasks = np.asarray(examined.tasks)
         core = np.isfinite(per_prompt) & ~np.isin(tasks, TAIL_TASKS)
-        whole = mean_interval(per_prompt[core])
-        value = mean_of_task_means(task_means(per_prompt[core], list(tasks[core])))
-        rows["oracle"] = {
-            "value": value, "low": value - (whole.value - whole.low), "high": value + (whole.high - whole.value),
-            "count": int(core.sum()), "unit": "share",
-        }  # fmt: skip
+        strata = [str(task) for task in tasks[core]]
+        whole = paired_interval(per_prompt[core], key=key.child("oracle"), strata=strata)
+        rows["oracle"] = _numbers(within_bounds(whole, per_prompt[core], strata=strata), "share")
         for task in dict.fromkeys(examined.tasks):
             values = per_prompt[(tasks == task) & np.isfinite(per_prompt)]
             if len(values) > 1:  # an interval needs two
@@ -197,7 +197,11 @@ def _levels(examined: Examined) -> dict[str, dict[str, float | str | int]]:
 
 
 def _row(values: Any, unit: str) -> dict[str, float | str | int]:
-    from redraft.evaluation.statistics import mean_interval
+    from redraft.evaluation.statistics import mean_interval, within_bounds
 
     interval = mean_interval(values)
-    return {"value": interval.value, "low": interval.low, "high": interval.high, "count": len(values), "unit": unit}
+    return _numbers(within_bounds(interval, values) if unit == "share" else interval, unit)
+
+
+def _numbers(interval: Interval, unit: str) -> dict[str, float | str | int]:
+    return {"value": interval.value, "low": interval.low, "high": interval.high, "count": interval.count, "unit": unit}

@@ -97,7 +97,7 @@ def self_tests(suites: Sequence[str], wanted: Wanted, *, as_json: bool) -> None:
 
     results: dict[str, Any] = {}
     for name in suites:
-        asked = replace(wanted, suite=name, options={})
+        asked = replace(wanted, suite=name)
         try:
             checks = open_benchmark(asked, key=Key(seed=wanted.seed)).self_test()
         except UsageError as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -121,6 +121,23 @@ def wilson_interval(successes: int, count: int, *, level: float = LEVEL) -> Inte
     low = 0.0 if successes == 0 else middle - half
     high = 1.0 if successes == count else middle + half
     return Interval(value=share, low=low, high=high, count=count)
+
+
+def within_bounds(
+    interval: Interval, values: FloatArray, *, most: float = 1.0, strata: Sequence[str] | None = None
+) -> Interval:
+    """The interval of a mean of values P in 0..most (NaN: not known), kept in that range.
+
+    Where each value is at one of the ends (a verdict) it is Wilson's, which is sensible for 0 of 8 too; with strata
+    only if there is one, or all values are equal.
+    """
+    known = np.isfinite(values)
+    shares = values[known] / most
+    alike = strata is None or len({name for name, use in zip(strata, known, strict=True) if use}) == 1
+    if np.isin(shares, (0.0, 1.0)).all() and (alike or np.ptp(shares) == 0):
+        found = wilson_interval(int(shares.sum()), len(shares))
+        return Interval(value=most * found.value, low=most * found.low, high=most * found.high, count=found.count)
+    return replace(interval, low=max(interval.low, 0.0), high=min(interval.high, most))
 
 
 def mean_interval(values: FloatArray, *, level: float = LEVEL) -> Interval:

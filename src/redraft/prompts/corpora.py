@@ -20,11 +20,12 @@ LONGEST = 2000
 """Characters of a prompt. Longer lines are a sign of a wrong file; text encoders read some 300 characters."""
 
 
-def read_prompts(path: Path) -> tuple[Prompt, ...]:
+def read_prompts(path: Path, *, repeats: bool = True) -> tuple[Prompt, ...]:
     """The prompts of a file, in order, each text once. The ending decides: .jsonl, .tsv, anything else is plain text.
 
+    repeats: whether a text may stand there again; not where pictures are counted by the places of their prompts.
     Raises UsageError, naming file, line, rule and way out, when the file is missing, empty, not UTF-8, has a line of
-    more than 2,000 characters, or a row without a prompt.
+    more than 2,000 characters, a row without a prompt, or a repeated one that may not be.
     """
     text = read_text(path)
     rows: Iterator[tuple[int, Prompt]]
@@ -36,18 +37,27 @@ def read_prompts(path: Path) -> tuple[Prompt, ...]:
         case _:
             lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
             rows = ((number, Prompt(text=line, source=path.name)) for number, line in lines if line)
-    return distinct_prompts(rows, path)
+    return distinct_prompts(rows, path, repeats=repeats)
 
 
-def distinct_prompts(rows: Iterator[tuple[int, Prompt]], path: Path) -> tuple[Prompt, ...]:
-    """The prompts of numbered rows, each text once. Raises UsageError for one that is too long, or if there is none."""
+def distinct_prompts(rows: Iterator[tuple[int, Prompt]], path: Path, *, repeats: bool = True) -> tuple[Prompt, ...]:
+    """The prompts of numbered rows, each text once. Raises UsageError for one that is too long, one that comes again
+    where no `repeats` are allowed, or if there is none.
+    """
     prompts: dict[str, Prompt] = {}
+    first: dict[str, int] = {}
     for number, prompt in rows:
         if len(prompt.text) > LONGEST:
             raise UsageError(
                 f"{path} line {number} has {len(prompt.text):,} characters: a prompt has at most {LONGEST:,}; is this "
                 "the right file? Shorten or remove that line"
             )
+        if not repeats and prompt.id in first:
+            raise UsageError(
+                f"{path} line {number} repeats the prompt of line {first[prompt.id]}: each is judged once, and "
+                "pictures are counted by the places of their prompts; remove that line, and what was painted for it"
+            )
+        first.setdefault(prompt.id, number)
         prompts.setdefault(prompt.id, prompt)
     if not prompts:
         raise UsageError(f"{path} holds no prompt: give a file with at least one non-empty line")

@@ -107,7 +107,7 @@ class DpgBenchmark:
     def rows(self, judged: Judged, *, key: Key, against: Judged | None = None) -> tuple[Row, ...]:
         """Intervals are over prompts; `questions` in the details of a category is the published figure, all alike."""
         overall = mean_row(
-            "overall", judged, head=_SCORE, key=key, unit="score", against=against, scale=100.0,
+            "overall", judged, head=_SCORE, key=key, unit="score", against=against, scale=100.0, most=100.0,
             fingerprint=self.fingerprint,
         )  # fmt: skip
         rows = [overall]
@@ -120,7 +120,7 @@ class DpgBenchmark:
             rows.append(
                 mean_row(
                     category, _shares(judged, head, asked), head=head, key=key, unit="score", against=other,
-                    scale=100.0, fingerprint=self.fingerprint, details=details,
+                    scale=100.0, most=100.0, fingerprint=self.fingerprint, details=details,
                     note="mean over prompts, before dependencies",
                 )
             )  # fmt: skip

@@ -15,6 +15,8 @@ from typing import Any, BinaryIO
 from redraft.core.errors import DamagedError, UsageError
 
 FORMAT = 1
+HASHES = ("fingerprint", "prompts_hash")
+"""What of a header says that something differs, but not what."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,12 +110,15 @@ class Journal:
         return row
 
     def _check_header(self, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-        for name in {**expected, **found}:
-            if found.get(name) != expected.get(name):
-                raise UsageError(
-                    f"{self._name} was begun with {name} = {found.get(name)!r}, but now it is {expected.get(name)!r}: "
-                    "one file holds one run; repeat the old options to go on, or choose another output folder"
-                )
+        unlike = [name for name in {**expected, **found} if found.get(name) != expected.get(name)]
+        if not unlike:
+            return
+        # A hash tells nobody what to repeat; what made it differ does, where that is in the header.
+        name = next((name for name in unlike if name not in HASHES), unlike[0])
+        raise UsageError(
+            f"{self._name} was begun with {name} = {found.get(name)!r}, but now it is {expected.get(name)!r}: "
+            "one file holds one run; repeat the old options to go on, or choose another output folder"
+        )
 
     def _take(self, row: Mapping[str, Any], number: int) -> None:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from redraft.core.errors import UsageError
 from redraft.core.keys import Key
 from redraft.evaluation.benchmarks.benchmark import Judged, Row, Unit, fingerprint_of
-from redraft.evaluation.statistics import FloatArray, Interval, paired_interval, wilson_interval
+from redraft.evaluation.statistics import FloatArray, Interval, paired_interval, within_bounds
 
 RESAMPLES = 4000
 
@@ -28,6 +27,7 @@ def mean_row(
     chosen: NDArray[np.bool_] | None = None,
     strata: Sequence[str] | None = None,
     scale: float = 1.0,
+    most: float | None = None,
     good: Literal[1, -1] = 1,
     fingerprint: str = "",
     details: Mapping[str, float] | None = None,
@@ -37,13 +37,12 @@ def mean_row(
 
     Args:
         name: of the row.
-        judged, head: the model's pictures, and which column of their scores.
-        key: of the resampling; differences to another model are paired by prompt.
-        unit: of the number.
-        against: another model on the same prompts; gives `difference`, over the prompts that both have.
+        judged, head: the model's pictures, and which column of their scores. key: of the resampling.
+        unit: of the number. against: another model; gives `difference`, over the prompts that both have.
         chosen: P, which prompts count (None: all).
         strata: P names; the value is the mean of their means (GenEval's mean of task means).
         scale: every value is multiplied by it (HPS is published as 100 times the cosine).
+        most: values, scaled, are in 0..most, and so is the interval; a share has 1.
         fingerprint: of the benchmark; the judge's own is added here.
         good, details, note: of the row.
 
@@ -59,8 +58,9 @@ def mean_row(
     interval = _interval(values, key=key.child(name), strata=strata)
     if interval is None:
         return None
-    if unit == "share":
-        interval = _within(interval, values, strata=strata)
+    most = 1.0 if unit == "share" else most
+    if most is not None:
+        interval = within_bounds(interval, values, most=most, strata=strata)
     difference = None
     if against is not None:
         require_alike(judged, against, head=head)
@@ -92,7 +92,7 @@ def win_rate(first: FloatArray, second: FloatArray, *, key: Key, good: Literal[1
     """
     difference = good * (first - second)
     outcome = 0.5 + 0.5 * np.sign(difference[np.isfinite(difference)])
-    return _within(paired_interval(outcome, key=key, resamples=RESAMPLES), outcome, strata=None)
+    return within_bounds(paired_interval(outcome, key=key, resamples=RESAMPLES), outcome)
 
 
 def require_alike(first: Judged, second: Judged, *, head: str) -> None:
@@ -108,16 +108,6 @@ def require_alike(first: Judged, second: Judged, *, head: str) -> None:
             f"{head} of {first.model} and {second.model} has the fingerprints {marks[0]} and {marks[1]}: scores of "
             "unlike judges are never compared; judge both again with one version"
         )
-
-
-def _within(interval: Interval, values: FloatArray, *, strata: Sequence[str] | None) -> Interval:
-    """The interval of a share: Wilson's for plain verdicts, which is sensible for 0 of 8 too, else kept in 0..1."""
-    known = np.isfinite(values)
-    verdicts = values[known]
-    alike = strata is None or len({name for name, use in zip(strata, known, strict=True) if use}) == 1
-    if np.isin(verdicts, (0.0, 1.0)).all() and (alike or np.ptp(verdicts) == 0):
-        return wilson_interval(int(verdicts.sum()), len(verdicts))
-    return replace(interval, low=max(interval.low, 0.0), high=min(interval.high, 1.0))
 
 
 def _interval(values: FloatArray, *, key: Key, strata: Sequence[str] | None) -> Interval | None:
