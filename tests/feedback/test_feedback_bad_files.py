@@ -127,7 +127,16 @@ def test_a_broken_entry_of_a_list_is_told_and_the_others_are_read(
     assert prompts(rows) == ["good 0", "good 1", "good 2"]
     first = 3 if indent is None else 3 + 2 * json.dumps(ENTRY, indent=4).count("\n")
     assert faults
-    assert faults[0].where.split(" to ")[0].split()[-1] == str(first)
+    assert faults[0].where.split(",")[0].split(" to ")[0].split()[-1] == str(first)
+    assert faults[0].where.endswith(", entry 3")
+
+
+def test_faults_of_a_list_on_one_line_name_their_entry(tmp_path: Path) -> None:
+    bad = {**ENTRY, "human_preference": [1, 1]}
+    (tmp_path / "in.json").write_text(json.dumps([ENTRY, ENTRY, bad, ENTRY, {**ENTRY, "human_preference": [1e999, 0]}]))
+    rows, faults = read(tmp_path / "in.json", "hpdv2")
+    assert len(rows) == 3
+    assert [fault.where for fault in faults] == ["line 1, entry 3", "line 1, entry 5"]
 
 
 @pytest.mark.parametrize("chunk", [64, 100, 1000])
@@ -156,7 +165,7 @@ def test_bytes_that_are_no_utf8_spoil_their_own_entry_alone(tmp_path: Path) -> N
     (tmp_path / "in.json").write_bytes(listed('{"prompt": "caf\xe9"}').encode("latin-1"))
     rows, (fault,) = read(tmp_path / "in.json", "hpdv2")
     assert len(rows) == 3
-    assert str(fault) == "line 3: is not UTF-8: write the file in UTF-8"
+    assert str(fault) == "line 3, entry 3: is not UTF-8: write the file in UTF-8"
 
 
 def crowd(tmp_path: Path, test_data: Path, change: Callable[[list[bytes]], list[bytes]]) -> Path:

@@ -210,6 +210,20 @@ def test_image_reward_pairs_do_not_keep_the_winner_first(tmp_path: Path) -> None
     assert rows != read(tmp_path / "in.jsonl", "image-reward", seed=4)[0]
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+def test_each_pair_of_a_list_has_a_coin_of_its_own_however_it_is_broken_into_lines(
+    tmp_path: Path, indent: int | None
+) -> None:
+    entries = [{"prompt": f"p{n}", "img_better": f"{n}w", "img_worse": f"{n}l"} for n in range(40)]
+    (tmp_path / "in.json").write_text(json.dumps(entries, indent=indent))
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, entries)))
+    rows, faults = read(tmp_path / "in.json", "image-reward")
+    assert faults == []
+    assert [row.sides.number for row in rows if row.sides is not None] == list(range(1, 41))
+    assert 8 <= sum(row.sides is not None and row.sides.swapped for row in rows) <= 32
+    assert rows == read(tmp_path / "in.jsonl", "image-reward")[0]
+
+
 def test_a_drawn_side_can_be_recomputed_from_its_record() -> None:
     row = with_drawn_sides(pair(), Key(seed=11), number=42)
     assert row.sides is not None
@@ -287,7 +301,9 @@ def test_foreign_label_studio_projects_are_read_by_their_configuration(tmp_path:
     )
     assert row.details["annotation"]["lead_time"] == 2.5
     assert row.details["data"] == {"source": "mine"}
-    assert str(fault) == "line 1, annotation 2: was skipped by the person: there is nothing in it to learn from"
+    assert (
+        str(fault) == "line 1, entry 1, annotation 2: was skipped by the person: there is nothing in it to learn from"
+    )
 
 
 def test_a_submitted_response_survives_a_draft_beside_it(tmp_path: Path) -> None:
@@ -302,7 +318,7 @@ def test_a_submitted_response_survives_a_draft_beside_it(tmp_path: Path) -> None
     (row,), (fault,) = read(tmp_path / "in.json", "argilla")
     assert isinstance(row.judgement, Preference)
     assert row.judgement.answer == (0.0, 1.0)
-    assert "line 1, response to choice: is draft" in str(fault)
+    assert "line 1, entry 1, response to choice: is draft" in str(fault)
 
 
 def test_what_a_format_cannot_say_is_told_and_the_others_are_written(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def decode(found: Found, _reading: Reading) -> Sequence[Row | Fault]:
     for user, answers in people.items():
         try:
             judgement = _judgement(prompt, pictures, answers, scales=scales, rater=user)
-            row = Row(judgement=judgement, format=NAME, item=str(found.number), details={} if rows else own)
+            row = Row(judgement=judgement, format=NAME, item=str(found.entry), details={} if rows else own)
             rows.append(restored(row, kept.get(user)))
         except UsageError as error:
             rows.append(Fault(where=f"user {user or 'without an id'}", message=str(error)))

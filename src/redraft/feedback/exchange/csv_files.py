@@ -75,7 +75,7 @@ def records(file: BinaryIO, *, path: str) -> Iterator[Found | Fault]:
         elif row and any(not _is_utf8(cell) for cell in row):
             yield Fault(where=f"line {first}", message="is not UTF-8: write the file in UTF-8")
         else:
-            yield Found(first, dict(zip(columns, row, strict=True)))
+            yield Found(first, dict(zip(columns, row, strict=True)), first)
 
 
 def _is_utf8(cell: str) -> bool:

@@ -14,10 +14,14 @@ Container = Literal["lines", "list", "csv", "parquet"]
 
 
 class Found(NamedTuple):
-    """An entry of a file: its number (line or row, from 1), and what stands there."""
+    """An entry of a file: the line or row where it begins, from 1, what stands there, and which entry it is, from 1.
+
+    Only a JSON list has several entries on a line, or one on several; elsewhere `entry` is the line or row.
+    """
 
     number: int
     value: Any
+    entry: int
 
 
 @dataclass(frozen=True, kw_only=True)

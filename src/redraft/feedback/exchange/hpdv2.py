@@ -29,7 +29,7 @@ def decode(found: Found, _reading: Reading) -> Sequence[Row | Fault]:
     """One row for each person of an entry. Raises UsageError."""
     value = fields.entry(found.value, ("prompt",), what="an entry of HPD v2")
     if "image_path" in value:
-        return _ranks(value, item=str(found.number))
+        return _ranks(value, item=str(found.entry))
     fields.entry(value, ("file_path", "human_preference"), what="an entry of HPD v2 (train)")
     prompt, pictures, chosen = fields.text(value, "prompt"), fields.texts(value, "file_path"), value["human_preference"]
     details = fields.rest(value, _CHOICE)

@@ -35,9 +35,8 @@ def decode(found: Found, reading: Reading) -> Sequence[Row]:
         pictures = (_picture(value, "img_better", reading), _picture(value, "img_worse", reading))
         judgement = Preference(prompt=prompt, pictures=pictures, kind="pair", answer=(1.0, 0.0))
         details = _rest(value, ("prompt", "img_better", "img_worse"))
-        return (
-            with_drawn_sides(Row(judgement=judgement, format=PAIR, details=details), reading.key, number=found.number),
-        )
+        row = Row(judgement=judgement, format=PAIR, details=details)
+        return (with_drawn_sides(row, reading.key, number=found.entry),)
     if "image" in value or any(name in value for name in QUESTIONS):
         return (_single(value, reading),)
     fields.entry(value, ("generations", "ranking"), what="an entry of ImageReward")

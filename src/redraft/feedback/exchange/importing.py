@@ -42,7 +42,6 @@ def import_rows(
     """
     options = reading or Reading()
     container, decode = container_of(path), format.decode
-    unit = "row" if container == "parquet" else "line"
     for found in _entries(path, container, without=() if options.keep else format.heavy):
         if isinstance(found, Fault):
             yield found
@@ -50,23 +49,29 @@ def import_rows(
         try:
             rows = decode(found, options)
         except UsageError as error:
-            yield Fault(where=f"{unit} {found.number}", message=str(error))
+            yield Fault(where=_where(found, container), message=str(error))
             continue
         except _SURPRISES as error:
             message = f"cannot be read ({type(error).__name__}: {error}): mend or remove it"
-            yield Fault(where=f"{unit} {found.number}", message=message)
+            yield Fault(where=_where(found, container), message=message)
             continue
         for row in rows:
             if isinstance(row, Fault):
-                yield Fault(where=f"{unit} {found.number}, {row.where}", message=row.message, rows=row.rows)
+                yield Fault(where=f"{_where(found, container)}, {row.where}", message=row.message, rows=row.rows)
                 continue
             try:
                 lines = [(part, as_line(part)) for part in (as_pairs(row) if pairs else (row,))]
             except UsageError as error:
-                yield Fault(where=f"{unit} {found.number}", message=str(error))
+                yield Fault(where=_where(found, container), message=str(error))
                 continue
             for part, line in lines:
                 yield Imported(found.number, part, line)
+
+
+def _where(found: Found, container: Container) -> str:
+    if container == "parquet":
+        return f"row {found.number}"
+    return f"line {found.number}" + (f", entry {found.entry}" if container == "list" else "")
 
 
 def container_of(path: Path) -> Container:

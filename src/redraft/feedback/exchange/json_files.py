@@ -66,7 +66,7 @@ def lines(file: BinaryIO) -> Iterator[Found | Fault]:
         if decoder.constant:
             yield Fault(where=f"line {number}", message=not_a_number(decoder.constant_met()))
             continue
-        yield Found(number, value)
+        yield Found(number, value, number)
 
 
 def text_is_blank(raw: bytes) -> bool:
@@ -93,7 +93,7 @@ def _skip_line(file: BinaryIO, raw: bytes) -> None:
 
 
 def elements(file: BinaryIO) -> Iterator[Found | Fault]:
-    """The entries of one JSON list, each with the line on which it begins.
+    """The entries of one JSON list, each with the line on which it begins and its number in the list.
 
     After a broken entry, reading goes on at the next object that can be read; parts of the broken one may then appear
     as entries of their own, which the format refuses. What lies between is told as lines.
@@ -106,7 +106,7 @@ class _List:
         self._file = file
         self._bytes = codecs.getincrementaldecoder("utf-8")(errors="surrogateescape")
         self._decoder = _Decoder()
-        self._text, self._at, self._line = "", 0, 1
+        self._text, self._at, self._line, self._entries = "", 0, 1, 0
         self._ended = self._lost = False
 
     def read(self) -> Iterator[Found | Fault]:
@@ -136,22 +136,24 @@ class _List:
 
     def _entry(self) -> Found | Fault:
         line = self._line
+        self._entries += 1
+        place = f", entry {self._entries}"
         try:
             value, end = self._decode()
         except (ValueError, RecursionError) as error:
             self._decoder.constant_met()
             self._resume(error)
             span = f"line {line}" if self._line == line else f"lines {line} to {self._line}"
-            return Fault(where=span, message=_broken(error).replace("mend or remove it", _WAY))
+            return Fault(where=span + place, message=_broken(error).replace("mend or remove it", _WAY))
         raw = self._text[self._at : end]
         self._line += raw.count("\n")
         self._at = end
         constant = self._decoder.constant_met()
         if constant:
-            return Fault(where=f"line {line}", message=not_a_number(constant))
+            return Fault(where=f"line {line}{place}", message=not_a_number(constant))
         if not raw.isascii() and any("\udc80" <= character <= "\udcff" for character in raw):
-            return Fault(where=f"line {line}", message="is not UTF-8: write the file in UTF-8")
-        return Found(line, value)
+            return Fault(where=f"line {line}{place}", message="is not UTF-8: write the file in UTF-8")
+        return Found(line, value, self._entries)
 
     def _decode(self) -> tuple[Any, int]:
         """The value that begins here, reading on while it may be incomplete."""

@@ -44,7 +44,7 @@ def decode(found: Found, reading: Reading) -> Sequence[Row | Fault]:
     for place, (person, more) in enumerate(zip(people, kept, strict=True)):
         try:
             row = _person(person, data, labeling, details={} if rows else own)
-            rows.append(restored(replace(row, item=str(found.number)), more))
+            rows.append(restored(replace(row, item=str(found.entry)), more))
         except UsageError as error:
             rows.append(Fault(where=f"annotation {place + 1}", message=str(error)))
     return rows

@@ -32,7 +32,7 @@ def records(path: Path, *, without: Collection[str] = ()) -> Iterator[Found | Fa
                 for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, row_groups=[group], columns=columns):
                     for value in _as_objects(batch):
                         number += 1
-                        yield Found(number, value)
+                        yield Found(number, value, number)
             except (OSError, pyarrow.ArrowException, ValueError) as error:
                 said = " ".join(str(error).split())[:200]
                 message = f"this part of the file is damaged ({said}): fetch it again"
