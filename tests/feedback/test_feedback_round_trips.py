@@ -259,9 +259,51 @@ def test_the_checklist_of_vision_reward_comes_back(tmp_path: Path) -> None:
     back, faults = read(tmp_path / "out.parquet", "vision-reward")
     assert faults == []
     assert isinstance(back[0].judgement, Rating)
-    assert back[0].judgement.values == rows[0].judgement.values
+    assert back[0].judgement == rows[0].judgement  # of eighteen columns, the five questions that were asked
     assert back[0].details == rows[0].details
-    assert len(back[0].judgement.scales) == 18
+
+
+def test_a_checklist_whose_picture_is_a_path_comes_back_from_parquet(tmp_path: Path) -> None:
+    scales = {"symmetry": (-1.0, 1.0), "hands": (-4.0, 1.0)}
+    said = Rating(prompt="p", picture="folder/a.png", values={"symmetry": 1.0}, scales=scales, rater="anna")
+    _, faults = write([Row(judgement=said)], tmp_path / "out.parquet", "vision-reward")
+    assert faults == []
+    back, faults = read(tmp_path / "out.parquet", "vision-reward")
+    assert faults == []
+    assert [row.judgement for row in back] == [said]
+    off = replace(said, scales={"symmetry": (-2.0, 2.0)})
+    _, (fault,) = write([Row(judgement=off)], tmp_path / "off.parquet", "vision-reward")
+    assert "'symmetry' on its scale is no question of VisionReward's checklist" in fault.message
+
+
+def test_paths_in_columns_of_pictures_are_read_without_taking_pictures_out(tmp_path: Path) -> None:
+    pair_entry: dict[str, Any] = {"prompt": "p", "img_better": "w.png", "img_worse": "l.png"}
+    for picture in ("a.png", {"bytes": b"\x89PNG", "path": "a.png"}):
+        single = {"prompt": "p", "image": picture, "overall_rating": 5}
+        parquet.write_table(pyarrow.Table.from_pylist([single]), tmp_path / "single.parquet")
+        rows, faults = read(tmp_path / "single.parquet", "image-reward")
+        assert faults == []
+        assert [row.pictures for row in rows] == [("a.png",)]
+    parquet.write_table(pyarrow.Table.from_pylist([pair_entry]), tmp_path / "pair.parquet")
+    rows, faults = read(tmp_path / "pair.parquet", "image-reward")
+    assert faults == []
+    assert set(rows[0].pictures) == {"w.png", "l.png"}
+
+
+@pytest.mark.parametrize("picture", [b"\x89PNG", {"bytes": b"\x89PNG", "path": None}])
+def test_a_picture_without_a_path_asks_for_a_folder(tmp_path: Path, picture: object) -> None:
+    single = {"prompt": "p", "image": picture, "overall_rating": 5}
+    schema = pyarrow.schema([
+        ("prompt", pyarrow.string()), ("overall_rating", pyarrow.int64()),
+        ("image", pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
+         if isinstance(picture, dict) else pyarrow.binary()),
+    ])  # fmt: skip
+    parquet.write_table(pyarrow.Table.from_pylist([single], schema=schema), tmp_path / "in.parquet")
+    _, (fault,) = read(tmp_path / "in.parquet", "image-reward")
+    assert fault.message == "image has no path: take pictures that the file holds out with --pictures FOLDER"
+    rows, faults = read(tmp_path / "in.parquet", "image-reward", keep=lambda data: f"kept {len(data)}")
+    assert faults == []
+    assert rows[0].pictures == ("kept 4",)
 
 
 def test_ratings_as_rich_hf_has_them_come_back(tmp_path: Path) -> None:

@@ -147,11 +147,11 @@ def labeling_of(file: Path, given: Path | None) -> str:
 def left_out(file: Path, format: Format, reading: Reading) -> list[str]:
     """Columns of pictures that stay in a parquet file because nobody asked for them."""
     from redraft.feedback.exchange.importing import container_of
-    from redraft.feedback.exchange.parquet_files import column_names
+    from redraft.feedback.exchange.parquet_files import columns_of_bytes
 
     if reading.keep is not None or not format.heavy or container_of(file) != "parquet":
         return []
-    return [name for name in column_names(file) if name in format.heavy]
+    return [name for name in columns_of_bytes(file) if name in format.heavy]
 
 
 def counted(rows: Iterable[tuple[str, Row]], tally: Tally, *, pairs: bool) -> Iterator[tuple[str, Row]]:

@@ -61,12 +61,15 @@ def _single(value: dict[str, Any], reading: Reading) -> Row:
 
 
 def _picture(value: dict[str, Any], key: str, reading: Reading) -> str:
-    """A path, or what `datasets` makes of a picture: {"bytes", "path"}."""
+    """A path, the picture's bytes, or what `datasets` makes of it: {"bytes", "path"}."""
     found = value[key]
+    data = found.get("bytes") if isinstance(found, dict) else found
+    if reading.keep is not None and isinstance(data, bytes):
+        return reading.keep(data)
     if isinstance(found, dict):
-        if reading.keep is not None and isinstance(found.get("bytes"), bytes):
-            return reading.keep(found["bytes"])
         found = found.get("path")
+    if found is None or isinstance(found, bytes):
+        raise UsageError(f"{key} has no path: take pictures that the file holds out with --pictures FOLDER")
     name = fields.text({key: found}, key)
     if not name:
         raise UsageError(f"{key} is empty: it names a picture")

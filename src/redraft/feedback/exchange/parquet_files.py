@@ -16,15 +16,20 @@ ROWS_AT_ONCE = 1024
 
 
 def records(path: Path, *, without: Collection[str] = ()) -> Iterator[Found | Fault]:
-    """The rows as objects, but for the columns `without`; times become whole nanoseconds since 1970.
+    """The rows as objects; times become whole nanoseconds since 1970.
 
-    Raises UsageError when the file is no parquet. A row group that cannot be read is one fault that counts its rows.
+    without: columns whose bytes are left where they are. Of {"bytes", "path"} the path is read, for bare bytes stands
+    None, text is read as ever. Raises UsageError when the file is no parquet. A row group that cannot be read is one
+    fault that counts its rows.
     """
     import pyarrow
 
     file = _opened(path)
     with file:
-        columns = [name for name in file.schema_arrow.names if name not in without]
+        heavy = {name: path for name, path in _heavy(file.schema_arrow).items() if name in without}
+        columns = [heavy.get(name, name) for name in file.schema_arrow.names]
+        columns = [name for name in columns if name]
+        unread = dict.fromkeys(name for name, path in heavy.items() if not path)
         number = 0
         for group in range(file.metadata.num_row_groups):
             end = number + file.metadata.row_group(group).num_rows
@@ -32,7 +37,7 @@ def records(path: Path, *, without: Collection[str] = ()) -> Iterator[Found | Fa
                 for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, row_groups=[group], columns=columns):
                     for value in _as_objects(batch):
                         number += 1
-                        yield Found(number, value, number)
+                        yield Found(number, {**value, **unread} if unread else value, number)
             except (OSError, pyarrow.ArrowException, ValueError) as error:
                 said = " ".join(str(error).split())[:200]
                 message = f"this part of the file is damaged ({said}): fetch it again"
@@ -40,10 +45,25 @@ def records(path: Path, *, without: Collection[str] = ()) -> Iterator[Found | Fa
             number = end
 
 
-def column_names(path: Path) -> tuple[str, ...]:
-    """The names of a parquet file's columns. Raises UsageError."""
+def columns_of_bytes(path: Path) -> tuple[str, ...]:
+    """The names of a parquet file's columns that hold bytes, bare or as {"bytes", "path"}. Raises UsageError."""
     with _opened(path) as file:
-        return tuple(file.schema_arrow.names)
+        return tuple(_heavy(file.schema_arrow))
+
+
+def _heavy(schema: Any) -> dict[str, str]:
+    """The columns that hold bytes, each with the column of names within it, "" where it has none."""
+    from pyarrow import types
+
+    found: dict[str, str] = {}
+    for column in schema:
+        kind, parts = column.type, {}
+        if types.is_struct(kind):
+            parts = {kind.field(place).name: kind.field(place).type for place in range(kind.num_fields)}
+            kind = parts.get("bytes", kind)
+        if types.is_binary(kind) or types.is_large_binary(kind):
+            found[column.name] = f"{column.name}.path" if "path" in parts else ""
+    return found
 
 
 def _opened(path: Path) -> Any:

@@ -7,7 +7,9 @@ present revision; an earlier one had others, which are refused because nothing s
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from redraft.core.errors import UsageError, nearest
@@ -15,7 +17,7 @@ from redraft.core.feedback import Rating
 from redraft.feedback.exchange import fields
 from redraft.feedback.exchange.formats import Found, Reading, Writing, only
 from redraft.feedback.exchange.parquet_files import jsonable
-from redraft.feedback.exchange.rows import Row, extras, restored
+from redraft.feedback.exchange.rows import Row, extras, restored, write_json
 
 NAME = "vision-reward"
 HEAVY = ("image",)
@@ -62,7 +64,20 @@ def decode(found: Found, reading: Reading) -> Sequence[Row]:
         scales={name: _scale(name) for name in answers},
     )
     details = {name: jsonable(item) for name, item in fields.rest(value, _KNOWN).items()}
-    return (restored(Row(judgement=rating, format=NAME, details=details), value.get("redraft")),)
+    row = restored(Row(judgement=rating, format=NAME, details=details), value.get("redraft"))
+    return (_as_asked(row, value.get("redraft")),)
+
+
+def _as_asked(row: Row, text: Any) -> Row:
+    """The row with the scales of only those questions that `encode` says were asked; else all the columns' were."""
+    asked = json.loads(text).get("asked") if text else None
+    said = row.judgement
+    if asked is None or not isinstance(said, Rating):
+        return row
+    fits = isinstance(asked, list) and all(name in said.scales for name in map(str, asked))
+    if not fits or not set(said.values) <= set(map(str, asked)):
+        raise UsageError(f"redraft says that {str(asked)[:60]} were asked: leave this column as it was written")
+    return replace(row, judgement=replace(said, scales={name: said.scales[name] for name in map(str, asked)}))
 
 
 def _scale(name: str) -> tuple[float, float]:
@@ -72,14 +87,18 @@ def _scale(name: str) -> tuple[float, float]:
 
 def _picture(value: dict[str, Any], reading: Reading) -> str:
     image = value.get("image")
+    data = image.get("bytes") if isinstance(image, dict) else image
+    if reading.keep is not None and isinstance(data, bytes):
+        return reading.keep(data)
     if isinstance(image, dict):
-        if reading.keep is not None and isinstance(image.get("bytes"), bytes):
-            return reading.keep(image["bytes"])
         image = image.get("path")
     for name in (image, value.get("url"), value.get("internal_id")):
         if isinstance(name, str) and name:
             return name
-    raise UsageError("has neither image nor url nor internal_id: nothing says which picture was judged")
+    raise UsageError(
+        "has neither a path in image nor url nor internal_id: nothing says which picture was judged; take pictures "
+        "that the file holds out with --pictures FOLDER"
+    )
 
 
 def encode(rows: Sequence[Row], _writing: Writing) -> dict[str, Any]:
@@ -88,9 +107,13 @@ def encode(rows: Sequence[Row], _writing: Writing) -> dict[str, Any]:
     row = rows[0]
     said = row.judgement
     assert isinstance(said, Rating)
-    unknown = [name for name in said.scales if name.replace("_", " ") not in SCALES]
+    unknown = [
+        name for name in said.scales if name.replace("_", " ") not in SCALES or tuple(said.scales[name]) != _scale(name)
+    ]
     if unknown:
-        raise UsageError(f"{unknown[0]!r} is no question of VisionReward's checklist: export this row to jsonl")
+        raise UsageError(
+            f"{unknown[0]!r} on its scale is no question of VisionReward's checklist: export this row to jsonl"
+        )
     answers = {name.replace("_", " "): fields.plain(value) for name, value in said.values.items()}
     if any(type(answer) is not int for answer in answers.values()):
         raise UsageError(f"answers {answers}: the checklist has whole numbers only; export this row to jsonl")
@@ -99,4 +122,8 @@ def encode(rows: Sequence[Row], _writing: Writing) -> dict[str, Any]:
     unfit = set(own) - {"internal_id", "url", "meta_result", "meta_mask"}
     if unfit:
         raise UsageError(f"{min(unfit)!r} is no column of VisionRewardDB: export this row to jsonl")
-    return {**own, "image": image, "prompt": said.prompt, "annotation": answers, "redraft": extras(row, format=NAME)}
+    more = extras(row, format=NAME)
+    asked = [name.replace("_", " ") for name in said.scales]
+    if len(asked) < len(SCALES):  # a column is there for each question, so null would say that it was asked
+        more = write_json({**json.loads(more or "{}"), "asked": asked})
+    return {**own, "image": image, "prompt": said.prompt, "annotation": answers, "redraft": more}
