@@ -192,6 +192,23 @@ def test_pictures_of_parquet_files_are_taken_out_and_put_back(tmp_path: Path) ->
     assert again == rows
 
 
+def test_whole_numbers_that_pandas_made_floats_are_read_as_such(tmp_path: Path) -> None:
+    table = pick_a_pic_table().slice(0, 2)
+    for name, values in {"ranking_id": [10.0, None], "user_id": [100.0, float("nan")]}.items():
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, pyarrow.array(values, pyarrow.float64()))
+    parquet.write_table(table, tmp_path / "in.parquet")
+    rows, faults = read(tmp_path / "in.parquet", "pick-a-pic")
+    assert faults == []
+    assert [row.judgement.rater for row in rows] == ["100", ""]
+    assert [row.details.get("ranking_id") for row in rows] == [10, None]
+    _, faults = write(rows, tmp_path / "out.parquet", "pick-a-pic")
+    assert faults == []
+    back = parquet.read_table(tmp_path / "out.parquet")
+    assert back.column("user_id").to_pylist() == [100, None]
+    assert back.column("ranking_id").to_pylist() == [10, None]
+
+
 def test_image_reward_pairs_do_not_keep_the_winner_first(tmp_path: Path) -> None:
     entries = [
         {"prompt": f"p{n}", "prompt_id": str(n), "img_better": f"{n}w", "img_worse": f"{n}l"} for n in range(400)

@@ -7,6 +7,7 @@ nobody chose there. What we know beyond these columns travels as JSON text in on
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -47,6 +48,7 @@ def decode(found: Found, reading: Reading) -> Sequence[Row]:
     """The row of an entry. Raises UsageError."""
     needed = ("caption", "image_0_uid", "image_1_uid", "label_0", "label_1")
     value = fields.entry(found.value, needed, what="an entry of Pick-a-Pic v2")
+    value = {**value, **{name: _whole(value[name]) for name in _INTEGERS if type(value.get(name)) is float}}
     if value.get("has_label") is False or value["label_0"] is None:
         raise UsageError("has no label: nobody chose between its pictures, so there is nothing to learn")
     uids = (fields.text(value, "image_0_uid"), fields.text(value, "image_1_uid"))
@@ -66,6 +68,13 @@ def decode(found: Found, reading: Reading) -> Sequence[Row]:
     details |= {"more": {name: jsonable(item) for name, item in more.items()}} if more else {}
     row = Row(judgement=judgement, format=NAME, models=models if any(models) else (), details=details)
     return (_restored(row, value.get("redraft"), uids),)
+
+
+def _whole(value: float) -> int | float | None:
+    """A whole number of which pandas made a float because others of its column are missing; NaN is a missing one."""
+    if math.isnan(value):
+        return None
+    return int(value) if value.is_integer() else value
 
 
 def _name(uid: str, jpeg: Any, reading: Reading) -> str:
