@@ -365,6 +365,35 @@ def test_foreign_label_studio_projects_are_read_by_their_configuration(tmp_path:
     )
 
 
+def test_no_e_mail_address_of_a_label_studio_file_is_kept(tmp_path: Path) -> None:
+    result = {"from_name": "choice", "to_name": "picture_0", "type": "pairwise", "value": {"selected": "left"}}
+    people: list[Any] = [
+        "Bob@X.org", {"email": "bob@x.org", "first_name": "Bob"}, {"id": 7, "email": "eve@x.org"}, 8, "ben",
+    ]  # fmt: skip
+    tasks = [
+        {
+            "data": {"prompt": "p", "picture_0": "1.png", "picture_1": "2.png"},
+            "comment_authors": [{"id": 7, "email": "eve@x.org"}], "updated_by": "mail eve@x.org",
+            "annotations": [
+                {"completed_by": person, "created_username": " bob@x.org, 1", "lead_time": 2.5, "result": [result]}
+                for person in people
+            ],
+        }
+    ]  # fmt: skip
+    (tmp_path / "in.json").write_text(json.dumps(tasks))
+    rows, faults = read(tmp_path / "in.json", "label-studio")
+    assert faults == []
+    bob, eve = "person-b752a9a4f7b86f6b", "person-1bc2def73d06e6f4"
+    assert [row.judgement.rater for row in rows] == [bob, bob, "7", "8", "ben"]
+    assert [row.details["annotation"] for row in rows] == [
+        {"completed_by": person, "lead_time": 2.5} for person in (bob, bob, {"id": 7}, 8, "ben")
+    ]
+    assert rows[0].details["task"] == {"comment_authors": [{"id": 7}], "updated_by": f"mail {eve}"}
+    beside, _ = write(rows, tmp_path / "out.json", "label-studio")
+    assert "@" not in (tmp_path / "out.json").read_text()
+    assert read(tmp_path / "out.json", "label-studio", labeling=beside)[0] == rows
+
+
 def test_a_submitted_response_survives_a_draft_beside_it(tmp_path: Path) -> None:
     record = {
         "id": "1", "fields": {"prompt": "p", "picture_0": "a", "picture_1": "b"}, "metadata": {},

@@ -18,6 +18,7 @@ from redraft.core.feedback import Judgement, Preference, Rating
 from redraft.feedback.exchange import fields
 from redraft.feedback.exchange.formats import Found, Reading, Writing, only
 from redraft.feedback.exchange.labeling import MOST, Labeling, labeling_for, read_labeling
+from redraft.feedback.exchange.people import rater_of, without_names
 from redraft.feedback.exchange.rows import Fault, Row, extras, restorable, restored
 
 NAME = "label-studio"
@@ -37,7 +38,7 @@ def decode(found: Found, reading: Reading) -> Sequence[Row | Fault]:
     labeling = _read(reading.labeling) if reading.labeling else None
     kept = restorable(data.get("redraft"), len(people))
     own = {
-        "task": fields.rest(task, ("data", "annotations")),
+        "task": without_names(fields.rest(task, ("data", "annotations"))),
         "data": {name: item for name, item in data.items() if not _is_ours(name, labeling)},
     }
     rows: list[Row | Fault] = []
@@ -55,7 +56,10 @@ def _person(value: Any, data: Mapping[str, Any], labeling: Labeling | None, *, d
     if person.get("was_cancelled"):
         raise UsageError("was skipped by the person: there is nothing in it to learn from")
     judgement = _judgement(data, person, labeling)
-    known = {**details, "annotation": fields.rest(person, ("result",))}
+    annotation = without_names(fields.rest(person, ("result",)))
+    if "completed_by" in annotation and judgement.rater and rater_of(annotation["completed_by"]) != judgement.rater:
+        annotation["completed_by"] = judgement.rater  # there was only an address, of which nothing is left
+    known = {**details, "annotation": annotation}
     return Row(judgement=judgement, format=NAME, details={name: item for name, item in known.items() if item})
 
 
@@ -70,7 +74,7 @@ def _judgement(data: Mapping[str, Any], person: Mapping[str, Any], labeling: Lab
         raise UsageError("an annotation without any result: nothing was answered; remove it")
     answers = {fields.text(item, "from_name"): _value(item) for item in results}
     prompt = fields.text(data, labeling.prompt if labeling and labeling.prompt else "prompt")
-    rater = _rater(person.get("completed_by"))
+    rater = rater_of(person.get("completed_by"))
     compared = next((item for item in results if item["type"] == "pairwise"), None)
     if compared is not None or answers.get("tie") == "tie":
         side = "tie" if compared is None or answers.get("tie") == "tie" else str(answers[compared["from_name"]])
@@ -167,13 +171,6 @@ def _rated(
     )  # fmt: skip
 
 
-def _rater(value: Any) -> str:
-    """Label Studio has a number here, or an object with the person's id; no e-mail address is taken over."""
-    if isinstance(value, dict):
-        value = value.get("id")
-    return "" if value is None or isinstance(value, bool) or not isinstance(value, int | str) else str(value)
-
-
 def encode(rows: Sequence[Row], _writing: Writing) -> dict[str, Any]:
     """The task of one item, with an annotation for each person. Raises UsageError."""
     only(rows, *KINDS, format=NAME)
@@ -190,7 +187,7 @@ def encode(rows: Sequence[Row], _writing: Writing) -> dict[str, Any]:
     annotations, kept = [], []
     for row in rows:
         details = dict(row.details.get("annotation", {})) if row.format == NAME else {}
-        native = ("rater",) if _rater(details.get("completed_by")) == row.judgement.rater else ()
+        native = ("rater",) if rater_of(details.get("completed_by")) == row.judgement.rater else ()
         annotations.append({"result": _results_of(row.judgement), **details})
         kept.append(extras(row, format=NAME, native=native))
     if any(kept):
