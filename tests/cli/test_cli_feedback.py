@@ -74,6 +74,17 @@ def test_rows_go_out_as_parquet_and_come_back(call: Call, tmp_path: Path) -> Non
     assert {key: row[key] for key in ("prompt", "pictures", "kind", "answer")} == json.loads(GOOD)
 
 
+def test_counts_of_an_export_are_of_what_was_written(call: Call, tmp_path: Path) -> None:
+    shares = GOOD.replace("[1, 0]", "[0.7, 0.3]")
+    (tmp_path / "in.jsonl").write_text("\n".join([GOOD, *[shares] * 7, GOOD.replace("[1, 0]", "[0.5, 0.5]")]))
+    rows = tmp_path / "in.jsonl"
+    found = call("feedback", "export", tmp_path / "out.json", "--format", "image-reward", "--from", rows)
+    assert "2 rows exported (2 pair), 7 refused" in found.out
+    assert "1 strict and 1 tied pairs" in found.out
+    told = call("feedback", "export", tmp_path / "more.json", "-f", "image-reward", "--from", rows, "--json").json()
+    assert (told["rows"], told["refused"], told["kinds"]) == (2, 7, {"pair": 2})
+
+
 def test_label_studio_gets_its_configuration_and_is_read_by_it(call: Call, tmp_path: Path) -> None:
     rating = {
         "prompt": "p", "pictures": ["a"], "kind": "rating", "answer": {"look": 4.5}, "scales": {"look": [0, 5]}

@@ -17,7 +17,6 @@ from redraft.core.errors import StorageError, UsageError
 if TYPE_CHECKING:
     from redraft.feedback.exchange.formats import Format, Reading
     from redraft.feedback.exchange.rows import Fault, Row
-    from redraft.feedback.exchange.tally import Tally
     from redraft.store.imports import Import
     from redraft.store.workspace import Workspace
 
@@ -154,13 +153,12 @@ def left_out(file: Path, format: Format, reading: Reading) -> list[str]:
     return [name for name in columns_of_bytes(file) if name in format.heavy]
 
 
-def counted(rows: Iterable[tuple[str, Row]], tally: Tally, *, pairs: bool) -> Iterator[tuple[str, Row]]:
-    """The rows, taken apart into pairs if wished, each counted as it passes."""
+def apart(rows: Iterable[tuple[str, Row]]) -> Iterator[tuple[str, Row]]:
+    """The rows, ranks taken apart into pairs."""
     from redraft.feedback.exchange.pairs import as_pairs
 
     for where, row in rows:
-        for part in as_pairs(row) if pairs else (row,):
-            tally.add(part)
+        for part in as_pairs(row):
             yield where, part
 
 

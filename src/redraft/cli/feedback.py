@@ -175,19 +175,18 @@ def _out(
     from redraft.feedback.exchange.tally import Tally
 
     tally = Tally()
-    written = 0
-    counted = answer_files.counted(source, tally, pairs=pairs)
     with answer_files.new_file(target) as partial:
-        beside, counted = companion_of(format, counted)
-        for found in export_rows(counted, partial, format=format, writing=writing):
+        beside, rows = companion_of(format, answer_files.apart(source) if pairs else source)
+        for found in export_rows(rows, partial, format=format, writing=writing):
             if isinstance(found, Fault):
                 faults.add(found)
             else:
-                written += found
-        if not written:
+                for row in found:
+                    tally.add(row)
+        if not tally.rows:
             reason = f": {faults.first[0]}" if faults.first else ""
             raise UsageError(f"no row could be written as {format.name}{reason}")
-    result = _result(tally, faults, file=target) | {"rows": written, "refused": faults.rows}
+    result = _result(tally, faults, file=target) | {"refused": faults.rows}
     if beside and format.companion is not None:
         companion = target.with_suffix(format.companion[0])
         answer_files.write_text(companion, beside)

@@ -20,10 +20,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def export_rows(
     rows: Iterable[tuple[str, Row]], path: Path, *, format: Format, writing: Writing | None = None
-) -> Iterator[int | Fault]:
+) -> Iterator[Sequence[Row] | Fault]:
     """Write rows, given with where they stand, to a new file `path`; yields as it goes.
 
-    Yields for each entry how many rows went into it, or the fault that kept them out. The file is whole when the
+    Yields for each entry the rows that went into it, or the fault that kept them out. The file is whole when the
     iterator is exhausted.
     """
     options = writing or Writing()
@@ -32,14 +32,15 @@ def export_rows(
         for group in _groups(rows, grouped=format.grouped):
             try:
                 beside = _one_companion(format, group[0][1], beside)
-                add(format.encode([row for _, row in group], options))
+                members = [row for _, row in group]
+                add(format.encode(members, options))
             except UsageError as error:
                 yield Fault(where=group[0][0], message=str(error), rows=len(group))
             except (ValueError, RecursionError) as error:
                 message = f"cannot be written ({error}): mend its values"
                 yield Fault(where=group[0][0], message=message, rows=len(group))
             else:
-                yield len(group)
+                yield members
 
 
 def _one_companion(format: Format, row: Row, beside: str) -> str:
