@@ -99,6 +99,19 @@ def test_label_studio_gets_its_configuration_and_is_read_by_it(call: Call, tmp_p
     assert {key: row[key] for key in rating} == rating
 
 
+def test_an_export_whose_configuration_is_there_already_leaves_nothing(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(GOOD)
+    (tmp_path / "tasks.config.xml").write_text("mine")
+    arguments = ("feedback", "export", tmp_path / "tasks.json", "-f", "label-studio", "--from", tmp_path / "in.jsonl")
+    found = call(*arguments)
+    assert found.code == 2
+    assert "tasks.config.xml' exists already: give a new file, or remove it first" in found.err
+    assert (tmp_path / "tasks.config.xml").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "tasks.config.xml"]
+    (tmp_path / "tasks.config.xml").unlink()
+    assert call(*arguments).code == 0
+
+
 def test_a_workspace_takes_a_file_once_and_gives_it_back(call: Call, test_data: Path, tmp_path: Path) -> None:
     space, source = tmp_path / "space", test_data / "imagereward/test.json"
     arguments = ("feedback", "import", source, "--format", "image-reward", "--workspace", space, "--json")

@@ -51,12 +51,6 @@ def new_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a new file at once. Raises as `new_file` does."""
-    with new_file(path) as partial:
-        partial.write_text(text, encoding="utf-8")
-
-
 class Faults:
     """Collects faults: all of them in a file made with the first one, the first few in memory."""
 

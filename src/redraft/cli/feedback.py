@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -175,7 +176,11 @@ def _out(
     from redraft.feedback.exchange.tally import Tally
 
     tally = Tally()
-    with answer_files.new_file(target) as partial:
+    companion = target.with_suffix(format.companion[0]) if format.companion else None
+    with ExitStack() as files:
+        partial = files.enter_context(answer_files.new_file(target))
+        # Asked for before anything is written: either both files are new, or none is made.
+        partial_beside = files.enter_context(answer_files.new_file(companion)) if companion else None
         beside, rows = companion_of(format, answer_files.apart(source) if pairs else source)
         for found in export_rows(rows, partial, format=format, writing=writing):
             if isinstance(found, Fault):
@@ -186,12 +191,10 @@ def _out(
         if not tally.rows:
             reason = f": {faults.first[0]}" if faults.first else ""
             raise UsageError(f"no row could be written as {format.name}{reason}")
+        if partial_beside is not None:
+            partial_beside.write_text(beside, encoding="utf-8")
     result = _result(tally, faults, file=target) | {"refused": faults.rows}
-    if beside and format.companion is not None:
-        companion = target.with_suffix(format.companion[0])
-        answer_files.write_text(companion, beside)
-        result["companion"] = str(companion)
-    return result
+    return result | ({"companion": str(companion)} if companion else {})
 
 
 def _rows_of(path: Path, faults: Faults) -> Iterator[tuple[str, Row]]:
