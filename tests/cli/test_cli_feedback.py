@@ -39,6 +39,20 @@ def test_faults_are_counted_shown_and_kept_beside(call: Call, tmp_path: Path) ->
     assert [fault["where"] for fault in faults] == ["line 2", "line 4"]
 
 
+def test_a_list_that_was_cut_between_entries_counts_as_a_refused_row(call: Call, tmp_path: Path) -> None:
+    entry = '{"prompt": "p", "file_path": ["a", "b"], "human_preference": [1, 0]}'
+    (tmp_path / "in.json").write_text(f"[{entry},\n{entry},\n")
+    arguments = ("feedback", "import", tmp_path / "in.json", "--format", "hpdv2", "--output")
+    found = call(*arguments, tmp_path / "out.jsonl")
+    assert found.code == 0
+    assert (
+        "line 3: the file ends within its list: it was cut off, and whatever followed is lost; fetch it again" in found.err
+    )
+    assert f"warning: 1 row was refused; it is in {tmp_path / 'out.faults.jsonl'}" in found.err
+    assert "2 rows imported (2 pair), 1 refused" in found.out
+    assert call(*arguments, tmp_path / "again.jsonl", "--json").json()["refused"] == 1
+
+
 def test_a_file_without_a_good_row_leaves_no_output(call: Call, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text("{}\n")
     found = call("feedback", "import", tmp_path / "in.jsonl", "--format", "jsonl")

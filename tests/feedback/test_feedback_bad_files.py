@@ -158,7 +158,8 @@ def test_a_list_that_was_cut_off_says_so(tmp_path: Path) -> None:
     (tmp_path / "in.json").write_text(text.rstrip()[:-1])
     rows, (fault,) = read(tmp_path / "in.json", "hpdv2")
     assert len(rows) == 3
-    assert "cut off; fetch it again" in fault.message
+    assert fault.rows == 1
+    assert "it was cut off, and whatever followed is lost; fetch it again" in fault.message
 
 
 def test_bytes_that_are_no_utf8_spoil_their_own_entry_alone(tmp_path: Path) -> None:

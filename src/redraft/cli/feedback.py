@@ -227,7 +227,12 @@ def _show(result: dict[str, Any], *, verb: str) -> None:
     for fault in result["first_faults"]:
         typer.echo(f"warning: {fault}", err=True)
     if result["faults"]:
-        typer.echo(f"warning: {result['refused']:,} rows were refused; all of them are in {result['faults']}", err=True)
+        many = (
+            "1 row was refused; it is"
+            if result["refused"] == 1
+            else f"{result['refused']:,} rows were refused; all are"
+        )
+        typer.echo(f"warning: {many} in {result['faults']}", err=True)
     if result.get("known"):
         typer.echo(f"this file is in the workspace already: {result['rows']:,} rows, import {result['import']}")
         return

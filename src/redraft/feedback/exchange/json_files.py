@@ -122,8 +122,8 @@ class _List:
                 return
             yield self._entry()
         if not self._lost:
-            message = "the file ends within its list: it was cut off; fetch it again"
-            yield Fault(where=f"line {self._line}", message=message, rows=0)
+            message = "the file ends within its list: it was cut off, and whatever followed is lost; fetch it again"
+            yield Fault(where=f"line {self._line}", message=message)  # at least one, so that it is counted
 
     def _next(self) -> bool:
         """Go to where the next entry begins; False at the end of the file."""
