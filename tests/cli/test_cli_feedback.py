@@ -39,6 +39,37 @@ def test_faults_are_counted_shown_and_kept_beside(call: Call, tmp_path: Path) ->
     assert [fault["where"] for fault in faults] == ["line 2", "line 4"]
 
 
+def test_faults_of_an_earlier_time_do_not_stay_beside_a_clean_import(call: Call, tmp_path: Path) -> None:
+    source, out, faults = tmp_path / "in.jsonl", tmp_path / "out.jsonl", tmp_path / "out.faults.jsonl"
+    arguments = ("feedback", "import", source, "--format", "jsonl", "--output", out)
+    source.write_text(f"{GOOD}\n{{\n")
+    assert call(*arguments).code == 0
+    assert faults.exists()
+    source.write_text(GOOD)
+    assert call(*arguments).code == 2  # the output exists: its faults stay
+    assert faults.exists()
+    out.unlink()
+    assert call(*arguments).code == 0
+    assert not faults.exists()
+
+
+def test_faults_of_a_file_that_a_workspace_knows_stay(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(f"{GOOD}\n{{\n")
+    arguments = (
+        "feedback",
+        "import",
+        tmp_path / "in.jsonl",
+        "-f",
+        "jsonl",
+        "--workspace",
+        tmp_path / "space",
+        "--json",
+    )
+    assert call(*arguments).json()["refused"] == 1
+    assert call(*arguments).json()["known"]
+    assert (tmp_path / "space/in.faults.jsonl").exists()
+
+
 def test_a_list_that_was_cut_between_entries_counts_as_a_refused_row(call: Call, tmp_path: Path) -> None:
     entry = '{"prompt": "p", "file_path": ["a", "b"], "human_preference": [1, 0]}'
     (tmp_path / "in.json").write_text(f"[{entry},\n{entry},\n")
@@ -46,7 +77,8 @@ def test_a_list_that_was_cut_between_entries_counts_as_a_refused_row(call: Call,
     found = call(*arguments, tmp_path / "out.jsonl")
     assert found.code == 0
     assert (
-        "line 3: the file ends within its list: it was cut off, and whatever followed is lost; fetch it again" in found.err
+        "line 3: the file ends within its list: it was cut off, and whatever followed is lost; fetch it again"
+        in found.err
     )
     assert f"warning: 1 row was refused; it is in {tmp_path / 'out.faults.jsonl'}" in found.err
     assert "2 rows imported (2 pair), 1 refused" in found.out

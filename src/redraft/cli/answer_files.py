@@ -83,10 +83,15 @@ class Faults:
 
 @contextlib.contextmanager
 def faults_beside(path: Path) -> Iterator[Faults]:
-    """Where the faults of making `path` are kept: a file beside it, with .faults.jsonl in its name."""
+    """Where the faults of making `path` are kept: a file beside it, with .faults.jsonl in its name.
+
+    When it was made without a fault, a file of an earlier time's faults is removed, since it says nothing about it.
+    """
     faults = Faults(path.with_name(f"{path.name.removesuffix('.jsonl')}.faults.jsonl"))
     try:
         yield faults
+        if not faults.first:
+            faults.path.unlink(missing_ok=True)
     finally:
         faults.close()
 

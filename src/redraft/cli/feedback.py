@@ -149,11 +149,13 @@ def _into_workspace(file: Path, folder: Path, *, format: Format, reading: Readin
     from redraft.store.workspace import Workspace
 
     tally = Tally()
-    with Workspace.open(folder) as space, answer_files.faults_beside(folder / file.name) as faults:
+    with ExitStack() as stack:
+        space = stack.enter_context(Workspace.open(folder))
         batch = answer_files.begin(space, file, format=format.name, licence=licence)
         if batch.state == "finished":
             known = {"rows": batch.stored, "refused": batch.refused, "import": batch.id, "known": True}
             return {"file": str(folder), "faults": None, "first_faults": [], **known}
+        faults = stack.enter_context(answer_files.faults_beside(folder / file.name))
         for found in answer_files.store(space, batch.id, file, format=format, reading=reading):
             if isinstance(found, Fault):
                 faults.add(found)
