@@ -1,6 +1,7 @@
 """Entries of JSON files in constant memory: one object a line, or one long list. Broken entries are skipped and told.
 
-NaN and infinity, bytes that are not UTF-8 and entries above `LARGEST` are faults of their entry alone.
+NaN and infinity, a key that stands twice, bytes that are not UTF-8 and entries above `LARGEST` are faults of their
+entry alone.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -23,21 +25,30 @@ _BEGIN = re.compile(r"(?<=[,\s\[}])\{")
 
 
 class _Decoder:
-    """Decodes JSON and remembers whether it met NaN or infinity, which `json` would let pass."""
+    """Decodes JSON and remembers what `json` would let pass: NaN, infinity, a key that an object has twice."""
 
     def __init__(self) -> None:
-        self.constant = ""
-        self._decoder = json.JSONDecoder(parse_constant=self._note)
+        self.complaint = ""
+        self._decoder = json.JSONDecoder(parse_constant=self._note, object_pairs_hook=self._object)
         self.decode = self._decoder.decode
         self.raw_decode = self._decoder.raw_decode
 
     def _note(self, name: str) -> float:
-        self.constant = name
+        self.complaint = f"holds {name}: numbers must be finite; leave out what was not answered"
         return 0.0
 
-    def constant_met(self) -> str:
-        """The constant met since the last call, or an empty text."""
-        found, self.constant = self.constant, ""
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) < len(pairs):
+            twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+            self.complaint = (
+                f"has the key {twice[:60]!r} twice in one object, and only one value can be meant: remove one"
+            )
+        return value
+
+    def complaint_met(self) -> str:
+        """What is wrong with the values decoded since the last call, or an empty text."""
+        found, self.complaint = self.complaint, ""
         return found
 
 
@@ -58,13 +69,13 @@ def lines(file: BinaryIO) -> Iterator[Found | Fault]:
                 continue
             value = decode(text)
         except (ValueError, RecursionError) as error:
-            decoder.constant_met()
+            decoder.complaint_met()
             if text_is_blank(raw):
                 continue
             yield Fault(where=f"line {number}", message=_broken(error))
             continue
-        if decoder.constant:
-            yield Fault(where=f"line {number}", message=not_a_number(decoder.constant_met()))
+        if decoder.complaint:
+            yield Fault(where=f"line {number}", message=decoder.complaint_met())
             continue
         yield Found(number, value, number)
 
@@ -72,11 +83,6 @@ def lines(file: BinaryIO) -> Iterator[Found | Fault]:
 def text_is_blank(raw: bytes) -> bool:
     """Whether a line holds nothing (a byte order mark alone, blanks)."""
     return not raw.removeprefix(codecs.BOM_UTF8).strip()
-
-
-def not_a_number(name: str) -> str:
-    """The message about a constant that JSON does not have."""
-    return f"holds {name}: numbers must be finite; leave out what was not answered"
 
 
 def _broken(error: Exception) -> str:
@@ -141,16 +147,16 @@ class _List:
         try:
             value, end = self._decode()
         except (ValueError, RecursionError) as error:
-            self._decoder.constant_met()
+            self._decoder.complaint_met()
             self._resume(error)
             span = f"line {line}" if self._line == line else f"lines {line} to {self._line}"
             return Fault(where=span + place, message=_broken(error).replace("mend or remove it", _WAY))
         raw = self._text[self._at : end]
         self._line += raw.count("\n")
         self._at = end
-        constant = self._decoder.constant_met()
-        if constant:
-            return Fault(where=f"line {line}{place}", message=not_a_number(constant))
+        complaint = self._decoder.complaint_met()
+        if complaint:
+            return Fault(where=f"line {line}{place}", message=complaint)
         if not raw.isascii() and any("\udc80" <= character <= "\udcff" for character in raw):
             return Fault(where=f"line {line}{place}", message="is not UTF-8: write the file in UTF-8")
         return Found(line, value, self._entries)
@@ -158,7 +164,7 @@ class _List:
     def _decode(self) -> tuple[Any, int]:
         """The value that begins here, reading on while it may be incomplete."""
         while True:
-            self._decoder.constant_met()
+            self._decoder.complaint_met()
             try:
                 value, end = self._decoder.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
