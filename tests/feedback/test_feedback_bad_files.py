@@ -202,6 +202,27 @@ def test_a_broken_row_of_csv_is_told_and_the_others_are_read(tmp_path: Path, tes
     assert message in fault.message
 
 
+@pytest.mark.parametrize("before", [b"", b'"an open quote\n'])
+def test_a_huge_line_of_csv_is_one_fault_and_lines_are_counted_on(
+    tmp_path: Path, test_data: Path, before: bytes
+) -> None:
+    huge = before + b"x" * (3 * 2**20) + b"\n"
+    path = crowd(tmp_path, test_data, lambda lines: [*lines[:2], huge, *lines[3:5], b"cut off\n", *lines[6:]])
+    rows, faults = read(path, "geneval-crowd")
+    assert len(rows) == 17
+    later = 1 if before else 0
+    assert [fault.where for fault in faults][-2:] == [f"line {3 + later}", f"line {6 + later}"]
+    assert len(faults) == 2 + later
+    assert faults[later].message == "is longer than 1,048,576 bytes: split or shorten it"
+
+
+def test_a_csv_file_is_known_by_its_content_too(tmp_path: Path, test_data: Path) -> None:
+    path = crowd(tmp_path, test_data, lambda lines: lines)
+    rows, faults = read(path.rename(tmp_path / "answers.txt"), "geneval-crowd")
+    assert faults == []
+    assert len(rows) == 19
+
+
 def test_a_damaged_part_of_a_parquet_file_counts_its_rows(tmp_path: Path) -> None:
     rows = [pair(number=n) for n in range(90)]
     write(rows, tmp_path / "one.parquet", "pick-a-pic")

@@ -12,6 +12,12 @@ from redraft.feedback.exchange.formats import Found
 from redraft.feedback.exchange.rows import Fault
 
 LONGEST_LINE = 2**20
+_TOO_LONG = "\0"
+"""Stands for a line that was too long to be read; compared by identity, since a file may hold this text."""
+
+
+class _LongLine(csv.Error):
+    """A line was too long to be read."""
 
 
 class _Lines:
@@ -30,10 +36,16 @@ class _Lines:
             raise StopIteration
         self.number += 1
         self.taken.append(line)
+        if line is _TOO_LONG:
+            raise _LongLine(f"is longer than {LONGEST_LINE:,} bytes: split or shorten it")
         return line
 
     def _read(self) -> str:
-        raw = self._file.readline(LONGEST_LINE)
+        raw = part = self._file.readline(LONGEST_LINE + 1)
+        if len(raw) > LONGEST_LINE:
+            while part and not part.endswith(b"\n"):
+                part = self._file.readline(LONGEST_LINE)
+            return _TOO_LONG
         return raw.decode("utf-8-sig" if self.number == 0 else "utf-8", errors="surrogateescape")
 
     def back(self, lines: list[str]) -> None:
@@ -66,6 +78,10 @@ def records(file: BinaryIO, *, path: str) -> Iterator[Found | Fault]:
             return
         except csv.Error as error:
             row, message = [], f"is no row of CSV ({error})"
+            if isinstance(error, _LongLine) and len(lines.taken) == 1:
+                yield Fault(where=f"line {first}", message=str(error))
+                reader = csv.reader(lines, strict=True)
+                continue
         if message:
             if not row and lines.taken and not lines.taken[0].strip():
                 continue

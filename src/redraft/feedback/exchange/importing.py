@@ -93,8 +93,15 @@ def container_of(path: Path) -> Container:
         raise UsageError(f"{path} is empty: give a file of answers")
     if text.startswith(b"["):
         return "lines" if _is_one_line_of_many(text) else "list"
-    # A broken first line may not begin as JSON does, so that the name of the file counts too.
-    return "csv" if path.suffix.lower() == ".csv" and not text.startswith(b"{") else "lines"
+    # A broken first line may not begin as JSON does, so that the name of the file and the lines below count too.
+    named = path.suffix.lower() == ".csv" and not text.startswith(b"{")
+    return "csv" if named or _is_header(text) else "lines"
+
+
+def _is_header(text: bytes) -> bool:
+    """Whether a text begins with names of columns, and not with a broken line of JSON among others."""
+    first, *others = text.splitlines()
+    return b"," in first and bool(others) and not any(line.lstrip().startswith(b"{") for line in (first, *others))
 
 
 def _is_one_line_of_many(text: bytes) -> bool:
