@@ -131,6 +131,42 @@ def test_counts_of_an_export_are_of_what_was_written(call: Call, tmp_path: Path)
     assert (told["rows"], told["refused"], told["kinds"]) == (2, 7, {"pair": 2})
 
 
+def test_pictures_that_are_missing_are_told_and_counted(call: Call, tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    folder = tmp_path / "pictures"
+    (folder / "C").mkdir(parents=True)
+    for name in ("1.png", "2.png", "C/3.png"):
+        (folder / name).write_bytes(name.encode())
+    sides = [("A/1.png", "B/1.png"), ("elsewhere/2.png", "C/3.png"), ("4.png", "C/3.png")]
+    rows = [GOOD.replace('["a", "b"]', json.dumps(both)) for both in sides]
+    (tmp_path / "in.jsonl").write_text("\n".join(rows))
+    arguments = ("--format", "pick-a-pic", "--from", tmp_path / "in.jsonl", "--pictures", folder)
+    found = call("feedback", "export", tmp_path / "out.parquet", *arguments)
+    assert found.code == 0
+    assert "A/1.png is not there, and 1.png may be of others of that name" in found.err
+    assert "warning: 4.png is not there" in found.err
+    assert "warning: 3 pictures are missing, so their columns are empty: lay the folder out as the rows" in found.err
+    table = parquet.read_table(tmp_path / "out.parquet")
+    assert table.column("jpg_0").to_pylist() == [None, b"2.png", None]
+    assert table.column("jpg_1").to_pylist() == [None, b"C/3.png", b"C/3.png"]
+    told = call("feedback", "export", tmp_path / "more.parquet", *arguments, "--json").json()
+    assert told["missing_pictures"] == 3
+    assert len(told["first_missing_pictures"]) == 3
+
+
+def test_pictures_are_put_only_where_there_is_a_place_and_a_folder(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(GOOD)
+    rows = ("--from", tmp_path / "in.jsonl", "--pictures")
+    found = call("feedback", "export", tmp_path / "out.json", "--format", "hpdv2", *rows, tmp_path)
+    assert found.code == 2
+    assert "hpdv2 has no place for pictures: leave out --pictures, or export to pick-a-pic" in found.err
+    found = call("feedback", "export", tmp_path / "out", "--format", "pick-a-pic", *rows, tmp_path / "none")
+    assert found.code == 2
+    assert "none' is no folder: give the folder of the pictures" in found.err
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
 def test_label_studio_gets_its_configuration_and_is_read_by_it(call: Call, tmp_path: Path) -> None:
     rating = {
         "prompt": "p", "pictures": ["a"], "kind": "rating", "answer": {"look": 4.5}, "scales": {"look": [0, 5]}

@@ -1,4 +1,4 @@
-"""Files and the workspace, as `redraft feedback` needs them: all or nothing, faults beside, pictures in and out."""
+"""Files and the workspace, as `redraft feedback` needs them: all or nothing, faults beside. Knows no picture."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -24,7 +24,6 @@ SHOWN = 10
 """Faults that are printed; all of them are in the file beside."""
 ROWS_AT_ONCE = 10_000
 _IMPORTS = uuid.UUID("0b7c6f0e-7f57-5d8d-9d4f-4f5cf1f0a7d3")
-_SUFFIXES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": ".webp"}
 
 
 @contextlib.contextmanager
@@ -94,40 +93,6 @@ def faults_beside(path: Path) -> Iterator[Faults]:
             faults.path.unlink(missing_ok=True)
     finally:
         faults.close()
-
-
-def keeper(folder: Path, *, relative_to: Path) -> Callable[[bytes], str]:
-    """Saves pictures in `folder` under their content's hash; their names are paths from `relative_to`."""
-
-    def keep(data: bytes) -> str:
-        suffix = next((suffix for mark, suffix in _SUFFIXES.items() if data.startswith(mark)), ".bin")
-        path = folder / f"{hashlib.sha256(data).hexdigest()}{suffix}"
-        if not path.exists():
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-                partial.write_bytes(data)
-                os.replace(partial, path)
-            except OSError as error:
-                raise StorageError(
-                    f"{str(path)!r} cannot be written ({error.strerror}): give another folder"
-                ) from error
-        return Path(os.path.relpath(path, relative_to)).as_posix()
-
-    return keep
-
-
-def embedder(folder: Path) -> Callable[[str], bytes | None]:
-    """Reads pictures by name from `folder`, and from nowhere else; None for those that are not there."""
-    root = folder.resolve()
-
-    def embed(name: str) -> bytes | None:
-        for path in ((root / name).resolve(), root / Path(name).name):
-            if path.is_relative_to(root) and path.is_file():
-                return path.read_bytes()
-        return None
-
-    return embed
 
 
 def labeling_of(file: Path, given: Path | None) -> str:

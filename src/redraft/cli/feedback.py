@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,7 +60,7 @@ def import_(
 
     Example: redraft feedback import test.json --format image-reward --output answers.jsonl
     """
-    from redraft.cli import answer_files
+    from redraft.cli import answer_files, answer_pictures
     from redraft.cli.screen import Screen
     from redraft.core.keys import Key
     from redraft.feedback.exchange.formats import Reading
@@ -69,7 +70,7 @@ def import_(
     if workspace is not None and (output is not None or pairs or pictures is not None):
         raise UsageError("--workspace keeps rows as they are: leave out --output, --pairs and --pictures, or it")
     target = output or file.with_suffix(".rows.jsonl")
-    keep = None if pictures is None else answer_files.keeper(pictures, relative_to=target.parent)
+    keep = None if pictures is None else answer_pictures.keeper(pictures, relative_to=target.parent)
     reading = Reading(key=Key(seed=seed or 0), keep=keep, labeling=answer_files.labeling_of(file, labeling_config))
     with Screen(quiet=as_json) as screen:
         screen.stage("import", file.name)
@@ -101,6 +102,7 @@ def export(
     Example: redraft feedback export pairs.parquet --format pick-a-pic --from answers.jsonl --pairs
     """
     from redraft.cli import answer_files
+    from redraft.cli.answer_pictures import PictureFolder
     from redraft.cli.screen import Screen
     from redraft.feedback.exchange.formats import Writing
     from redraft.feedback.exchange.registry import format_named
@@ -108,12 +110,17 @@ def export(
     chosen = format_named(format)
     if (rows is None) == (workspace is None):
         raise UsageError("nothing says what to export: give --from ROWS or --workspace FOLDER, one of them")
-    embed = None if pictures is None else answer_files.embedder(pictures)
+    if pictures is not None and not chosen.embeds:
+        raise UsageError(f"{format} has no place for pictures: leave out --pictures, or export to pick-a-pic")
     with Screen(quiet=as_json) as screen, answer_files.faults_beside(output) as faults:
         screen.stage("export", output.name)
-        source = _rows_of(rows, faults) if rows is not None else answer_files.rows_in(workspace, faults)
-        result = _out(source, output, format=chosen, writing=Writing(embed=embed), pairs=pairs, faults=faults)
+        folder = None if pictures is None else PictureFolder(pictures, _names(rows, workspace))
+        writing = Writing(embed=folder.read if folder else None)
+        source = _source(rows, workspace, faults=faults)
+        result = _out(source, output, format=chosen, writing=writing, pairs=pairs, faults=faults)
     result["format"] = format
+    if folder is not None:
+        result |= {"missing_pictures": folder.missing, "first_missing_pictures": folder.first_missing}
     if as_json:
         print_json(result)
     else:
@@ -199,6 +206,21 @@ def _out(
     return result | ({"companion": str(companion)} if companion else {})
 
 
+def _source(rows: Path | None, workspace: Path | None, *, faults: Faults) -> Iterator[tuple[str, Row]]:
+    from redraft.cli import answer_files
+
+    return _rows_of(rows, faults) if rows is not None else answer_files.rows_in(workspace, faults)
+
+
+def _names(rows: Path | None, workspace: Path | None) -> Iterator[str]:
+    """The pictures of all rows, read once before the export; faults are told when rows are read again for it."""
+    from redraft.cli import answer_files
+
+    with closing(answer_files.Faults(Path(os.devnull))) as unheard:
+        for _, row in _source(rows, workspace, faults=unheard):
+            yield from row.pictures
+
+
 def _rows_of(path: Path, faults: Faults) -> Iterator[tuple[str, Row]]:
     from redraft.feedback.exchange.importing import import_rows
     from redraft.feedback.exchange.registry import FORMATS
@@ -256,5 +278,10 @@ def _show(result: dict[str, Any], *, verb: str) -> None:
         typer.echo(
             f"  pictures in the file were left there ({', '.join(result['left_out'])}): take them out with --pictures"
         )
+    if result.get("missing_pictures"):
+        for missing in result["first_missing_pictures"]:
+            typer.echo(f"warning: {missing}", err=True)
+        many = f"{result['missing_pictures']:,} pictures are missing, so their columns are empty"
+        typer.echo(f"warning: {many}: lay the folder out as the rows name them, and export again", err=True)
     if result.get("companion"):
         typer.echo(f"  {result['companion']} belongs to it: give it to the project there")

@@ -52,8 +52,8 @@ class Format:
     nothing can. encode: the entry of neighbouring rows that share their `item`, if they are of a kind in `grouped`, or
     of a single one; raises UsageError for what the format cannot say. container: the kind of file that is written; any
     kind is read. columns: of a CSV file. schema: of a parquet file. heavy: columns of pictures'
-    bytes, read only when they are kept. companion: suffix and content of a file that belongs beside, made from a first
-    row.
+    bytes, read only when they are kept. embeds: whether pictures can be put in. companion: suffix and content of a file
+    that belongs beside, made from a first row.
     """
 
     name: str
@@ -65,6 +65,7 @@ class Format:
     columns: tuple[str, ...] = ()
     schema: Callable[[], Any] | None = None
     heavy: tuple[str, ...] = ()
+    embeds: bool = False
     companion: tuple[str, Callable[[Row], str]] | None = None
 
 

@@ -92,12 +92,11 @@ def encode(rows: Sequence[Row], writing: Writing) -> dict[str, Any]:
     rater_fits = _is_number(said.rater)
     uids = (own.pop("image_0_uid", said.pictures[0]), own.pop("image_1_uid", said.pictures[1]))
     best = max(zip(said.answer, uids, strict=True))[1] if said.answer[0] != said.answer[1] else "tie"
-    jpegs = [writing.embed(name) if writing.embed else None for name in said.pictures]
     put_aside = extras(row, format=NAME, native=("models", "rater") if rater_fits else ("models",))
     value = {
         "are_different": uids[0] != uids[1], "best_image_uid": best, "has_label": True, **own,
         "caption": said.prompt, "image_0_uid": uids[0], "image_1_uid": uids[1], "label_0": said.answer[0],
-        "label_1": said.answer[1], "jpg_0": jpegs[0], "jpg_1": jpegs[1],
+        "label_1": said.answer[1],
         "user_id": int(said.rater) if rater_fits else None,
     }  # fmt: skip
     for place, model in enumerate(row.models):
@@ -106,7 +105,11 @@ def encode(rows: Sequence[Row], writing: Writing) -> dict[str, Any]:
     unfit = [name for name in _INTEGERS if value.get(name) is not None and type(value[name]) is not int]
     if unfit:
         raise UsageError(f"{unfit[0]} is {value[unfit[0]]!r}: Pick-a-Pic has a whole number there")
-    return value
+    # Last, so that pictures are asked for, and missed, only of rows that are written.
+    return value | {
+        column: writing.embed(name) if writing.embed else None
+        for column, name in zip(HEAVY, said.pictures, strict=True)
+    }
 
 
 def _joined(put_aside: str | None, more: Any, *, names: tuple[str, ...] | None) -> str | None:

@@ -27,6 +27,7 @@ FORMATS: dict[str, Format] = {
         Format(
             name=pick_a_pic.NAME, title="Pick-a-Pic v2, pairs in parquet", decode=pick_a_pic.decode,
             encode=pick_a_pic.encode, container="parquet", schema=pick_a_pic.schema, heavy=pick_a_pic.HEAVY,
+            embeds=True,
         ),
         Format(
             name=image_reward.NAME, title="ImageReward, ranks with ties", decode=image_reward.decode,
