@@ -369,6 +369,7 @@ def test_no_e_mail_address_of_a_label_studio_file_is_kept(tmp_path: Path) -> Non
     result = {"from_name": "choice", "to_name": "picture_0", "type": "pairwise", "value": {"selected": "left"}}
     people: list[Any] = [
         "Bob@X.org", {"email": "bob@x.org", "first_name": "Bob"}, {"id": 7, "email": "eve@x.org"}, 8, "ben",
+        "root@localhost",
     ]  # fmt: skip
     tasks = [
         {
@@ -384,9 +385,10 @@ def test_no_e_mail_address_of_a_label_studio_file_is_kept(tmp_path: Path) -> Non
     rows, faults = read(tmp_path / "in.json", "label-studio")
     assert faults == []
     bob, eve = "person-b752a9a4f7b86f6b", "person-1bc2def73d06e6f4"
-    assert [row.judgement.rater for row in rows] == [bob, bob, "7", "8", "ben"]
+    root = "person-0a44f8735cbc275f"
+    assert [row.judgement.rater for row in rows] == [bob, bob, "7", "8", "ben", root]
     assert [row.details["annotation"] for row in rows] == [
-        {"completed_by": person, "lead_time": 2.5} for person in (bob, bob, {"id": 7}, 8, "ben")
+        {"completed_by": person, "lead_time": 2.5} for person in (bob, bob, {"id": 7}, 8, "ben", root)
     ]
     assert rows[0].details["task"] == {"comment_authors": [{"id": 7}], "updated_by": f"mail {eve}"}
     beside, _ = write(rows, tmp_path / "out.json", "label-studio")

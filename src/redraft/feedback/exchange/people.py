@@ -10,7 +10,7 @@ import hashlib
 import re
 from typing import Any
 
-_ADDRESS = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+_ADDRESS = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)*")
 _PERSONAL = frozenset((
     "email", "first_name", "last_name", "username", "created_username", "initials", "avatar", "phone",
 ))  # fmt: skip
