@@ -230,7 +230,7 @@ def _member(tensors: dict[str, torch.Tensor], card: FacetCard, number: int, *, t
     if expected != {name: tuple(value.shape) for name, value in own.items()}:
         raise DamagedError(
             f"{WEIGHTS} does not hold the weights of member {number} that its card asks for: the files are of two "
-            "fits, or the CLIP is of another width; fit the facets again"
+            "fits or of an earlier version, or the CLIP is of another width; fit the facets again"
         )
     member.load_state_dict(own)
     return member

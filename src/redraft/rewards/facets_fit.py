@@ -98,7 +98,7 @@ def _examples(tower: ClipTower, answers: FacetAnswers, pictures: Pictures, *, co
     count, views = len(config.picture_facets), _views(_concepts(tower, config), config)
     return Examples(
         features=collect(tower, pictures, rows, views=views),
-        mirrored=collect(tower, pictures, rows, views=views, mirrored=True) if config.mirrored > 0 else None,
+        mirrored=collect(tower, pictures, rows, views=1, mirrored=True) if config.mirrored > 0 else None,
         picture=place[answers.subject],
         text=tower.text_features(answers.prompts)[answers.prompt].cpu(),
         targets=answers.values[:, :count],

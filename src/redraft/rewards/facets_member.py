@@ -17,24 +17,28 @@ from redraft.rewards.facets_features import PictureFeatures
 from redraft.rewards.facets_layers import add_standard, draw_weights, dropped, keep_standard, standardised
 from redraft.rewards.facets_network import FacetNetwork
 
-_WIDTH = 128
+_WIDTH = 64
 _SHARES = 21  # from 0 to 1 that are tried
-DROPOUT, DECAY = 0.05, 0.3
+DROPOUT, DECAY = 0.05, 1.0
 """Of the network on concepts: so few inputs need less of either than maps do."""
 
 
 class ConceptNetwork(nn.Module):
-    """Logits B,K of K facets from concepts alone, by two hidden layers. Outputs begin at 0."""
+    """Logits B,K of K facets from concepts alone, by two hidden layers that each facet has to itself. Outputs begin at
+    0. Where facets share the layers, the one that is told by many concepts together is told worse (docs/facets.md).
+    """
 
     def __init__(self, *, concepts: int, facets: int, dropout: float = 0.0, key: Key | None = None) -> None:
         """concepts: C. key: of the weights (None: to load)."""
         super().__init__()
         self.dropout = dropout
         add_standard(self, "told", concepts)
+        # Groups of a convolution over one place: as many networks as facets, side by side.
         # skip_init: torch's own start would draw from the global generator.
-        self.first = skip_init(nn.Linear, concepts, _WIDTH)  # type: ignore[no-untyped-call]
-        self.second = skip_init(nn.Linear, _WIDTH, _WIDTH)  # type: ignore[no-untyped-call]
-        self.output = skip_init(nn.Linear, _WIDTH, facets)  # type: ignore[no-untyped-call]
+        wide = facets * _WIDTH
+        self.first = skip_init(nn.Linear, concepts, wide)  # type: ignore[no-untyped-call]
+        self.second = skip_init(nn.Conv1d, wide, wide, 1, groups=facets)  # type: ignore[no-untyped-call]
+        self.output = skip_init(nn.Conv1d, wide, facets, 1, groups=facets)  # type: ignore[no-untyped-call]
         if key is not None:
             draw_weights(self, key)
 
@@ -47,9 +51,9 @@ class ConceptNetwork(nn.Module):
     ) -> torch.Tensor:  # fmt: skip
         """Logits B,K; the text is not read. key: draws what is dropped; None drops nothing."""
         hidden = functional.gelu(self.first(standardised(self, "told", features.concepts)))
-        hidden = functional.gelu(self.second(dropped(hidden, "first", key, share=self.dropout)))
-        logits: torch.Tensor = self.output(dropped(hidden, "second", key, share=self.dropout))
-        return logits
+        hidden = functional.gelu(self.second(dropped(hidden, "first", key, share=self.dropout)[..., None])[..., 0])
+        logits: torch.Tensor = self.output(dropped(hidden, "second", key, share=self.dropout)[..., None])
+        return logits[..., 0]
 
 
 class FacetMember(nn.Module):

@@ -71,10 +71,11 @@ class Examples:
     fold: torch.Tensor
     facets: tuple[str, ...]
 
-    def without_maps(self) -> Examples:
-        """The same for whoever reads vectors alone."""
-        mirrored = None if self.mirrored is None else self.mirrored.without_maps()
-        return replace(self, features=self.features.without_maps(), mirrored=mirrored)
+    def of_concepts(self) -> Examples:
+        """The same for whoever reads concepts alone: no maps, and nothing mirrored. What a CLIP tells of mirrored
+        pictures is less often right, and a network that learns from it is worse on all others.
+        """
+        return replace(self, features=self.features.without_maps(), mirrored=None)
 
 
 def collect(
@@ -123,7 +124,7 @@ def fit_members(
     """The ensemble on still pictures. Raises NumericsError when the loss is not finite."""
     facets, features = len(examples.facets), examples.features
     passes = config.concept_passes if features.concepts.shape[1] else 0
-    told_of = examples.without_maps()
+    told_of = examples.of_concepts()
     seen, told = (torch.zeros(len(examples.targets), facets) for _ in range(2))
     members: list[FacetMember] = []
     report = _Report(on_pass, passes=config.members * (config.passes + passes))
