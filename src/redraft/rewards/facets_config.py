@@ -52,7 +52,10 @@ class FacetFitConfig(Config):
     dropout: float = Field(default=0.2, ge=0, lt=1, description="of features and of the hidden layer")
     width: int = Field(default=64, ge=4, description="channels of the network on the CLIP's maps")
     mirrored: float = Field(
-        default=0.4, ge=0, lt=1, description="share of pictures shown mirrored, where only semantics is not learned"
+        default=0.4,
+        ge=0,
+        lt=1,
+        description="share of pictures the network on maps is shown mirrored, where only semantics is not learned",
     )
     largest_weight: float = Field(default=LARGEST_WEIGHT, ge=1, description="of an answer that was improbable")
     shrink: bool = Field(default=True, description="take each person's own bias, shrunken, off the answers")
