@@ -197,3 +197,16 @@ def test_bad_input(call: Call, answers: Path, reward: Path, tmp_path: Path) -> N
     assert answer.code == 2
     assert "did you mean 'epochs'" in answer.err
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["preference", "pickscore", "profile", "facets", "fitted", "vision-reward", "hps", "aesthetic-v2"]
+)
+def test_a_scorer_without_a_folder_takes_none(
+    call: Call, answers: Path, reward: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(reward)  # a CLIPModel, which some would have opened
+    answer = call("reward", "score", name, answers.parent / "0a.png", "--prompt", "a star")
+    assert answer.code == 2, answer.out
+    assert f"{name} needs a folder, '' is none" in answer.err
+    assert f"in [scorers.{name}]" in answer.err

@@ -22,6 +22,7 @@ from redraft.core.tensors import Images, Scores
 from redraft.rewards.clip_tower import ClipTower, open_tower
 from redraft.rewards.fingerprints import fingerprint_of, hash_tensors
 from redraft.rewards.pixels import check_pictures
+from redraft.rewards.scorer_folders import named_folder
 
 FORMATS = (".json", ".safetensors", ".pth")
 
@@ -68,7 +69,8 @@ class AestheticV1Scorer:
     def build(cls, config: AestheticV1Config, context: ModelContext) -> AestheticV1Scorer:
         """Open the CLIPModel at `context.folder` and the weights file; errors of both readers."""
         head = read_linear_head(config.weights)
-        return cls(open_tower(context.folder, device=context.device, dtype=context.dtype, batch=config.batch), head)
+        folder = named_folder(context.folder, scorer="aesthetic-v1", holds="the CLIPModel")
+        return cls(open_tower(folder, device=context.device, dtype=context.dtype, batch=config.batch), head)
 
     def score(self, images: Images, prompts: Sequence[Prompt]) -> Scores:
         """One head. Raises UsageError for wrong pictures, NumericsError for NaN in them."""

@@ -16,6 +16,7 @@ from redraft.rewards.clip_tower import ClipTower, open_tower
 from redraft.rewards.fingerprints import fingerprint_of
 from redraft.rewards.long_texts import LongTexts
 from redraft.rewards.pixels import check_pictures
+from redraft.rewards.scorer_folders import named_folder
 
 AGREEMENT = 1e-3
 """Most that score and score_pixels differ in cosine at the CLIP's own picture size: 0.1 on the usual scale of 100."""
@@ -51,7 +52,7 @@ class ClipSimilarityScorer:
     def build(cls, config: ClipSimilarityConfig, context: ModelContext) -> ClipSimilarityScorer:
         """Open the CLIPModel at `context.folder`; errors as `open_tower` raises them."""
         tower = open_tower(
-            context.folder,
+            named_folder(context.folder, scorer=config.name, holds="the CLIPModel"),
             device=context.device,
             dtype=context.dtype,
             batch=config.batch,

@@ -39,6 +39,7 @@ from redraft.rewards.facets_network import FacetNetwork
 from redraft.rewards.feature_heads import entries, load_feature_heads
 from redraft.rewards.fingerprints import fingerprint_of, hash_tensors
 from redraft.rewards.pixels import check_pictures
+from redraft.rewards.scorer_folders import named_folder
 from redraft.rewards.six_facet_reward import QUALITY, SixFacetReward
 
 __all__ = ["FacetsConfig", "FacetsScorer", "open_facets"]
@@ -126,7 +127,8 @@ class FacetsScorer:
     @classmethod
     def build(cls, config: FacetsConfig, context: ModelContext) -> FacetsScorer:
         """Open the folder `context.folder`; errors as `open_facets` raises them."""
-        return open_facets(Path(context.folder), config=config, device=context.device, dtype=context.dtype)
+        folder = named_folder(context.folder, scorer=config.name, holds="the facets")
+        return open_facets(folder, config=config, device=context.device, dtype=context.dtype)
 
     def score(self, images: Images, prompts: Sequence[Prompt]) -> Scores:
         """Blend and facets. Raises UsageError for wrong pictures, NumericsError for NaN in them."""

@@ -16,6 +16,7 @@ from redraft.rewards.clip_tower import ClipTower, open_tower
 from redraft.rewards.feature_heads import FeatureHeads, input_width, load_feature_heads
 from redraft.rewards.head_files import HeadCard, read_head_files, write_head_files
 from redraft.rewards.heads import HeadsScorer, require_parent
+from redraft.rewards.scorer_folders import named_folder
 
 WEIGHTS = "head.safetensors"
 CARD = "card.json"
@@ -57,8 +58,9 @@ class FittedRewardScorer(HeadsScorer):
     @classmethod
     def build(cls, config: FittedRewardConfig, context: ModelContext) -> FittedRewardScorer:  # type: ignore[override]
         """Open the folder `context.folder` on the CLIP at `config.clip`; errors as `open_fitted` and `open_tower`."""
+        folder = named_folder(context.folder, scorer=config.name, holds="the fitted reward")
         parent = open_tower(config.clip, device=context.device, dtype=context.dtype, batch=config.batch)
-        return open_fitted(Path(context.folder), parent, name=config.name, main=config.main)
+        return open_fitted(folder, parent, name=config.name, main=config.main)
 
     def save(self, folder: Path) -> None:
         """Write head.safetensors and card.json, each whole or not at all. Raises StorageError."""

@@ -22,6 +22,7 @@ from redraft.rewards.feature_heads import FeatureHeads, head_inputs, input_width
 from redraft.rewards.fingerprints import fingerprint_of, hash_tensors
 from redraft.rewards.head_files import HeadCard, Inputs, read_head_files, write_head_files
 from redraft.rewards.pixels import check_pictures
+from redraft.rewards.scorer_folders import named_folder
 
 WEIGHTS = "heads.safetensors"
 CARD = "heads.json"
@@ -70,8 +71,9 @@ class HeadsScorer:
 
         Raises UsageError when the heads were fitted on another CLIP.
         """
-        tower = open_tower(context.folder, device=context.device, dtype=context.dtype, batch=config.batch)
-        module, _ = read_heads(Path(context.folder), tower=tower)
+        folder = named_folder(context.folder, scorer=config.name, holds="the CLIPModel and its heads")
+        tower = open_tower(folder, device=context.device, dtype=context.dtype, batch=config.batch)
+        module, _ = read_heads(folder, tower=tower)
         return cls(tower, module, name=config.name, main=config.main)
 
     def score(self, images: Images, prompts: Sequence[Prompt]) -> Scores:

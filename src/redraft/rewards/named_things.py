@@ -20,6 +20,7 @@ from redraft.core.tensors import Images, Scores
 from redraft.rewards.clip_tower import ClipTower, open_tower
 from redraft.rewards.fingerprints import fingerprint_of
 from redraft.rewards.pixels import check_pictures
+from redraft.rewards.scorer_folders import named_folder
 from redraft.rewards.zero_shot import NAMES, ZeroShotClassifier
 
 
@@ -49,7 +50,8 @@ class NamedThingScorer:
     @classmethod
     def build(cls, config: NamedThingConfig, context: ModelContext) -> NamedThingScorer:
         """Open the CLIPModel at `context.folder`; errors as `open_tower` raises them."""
-        tower = open_tower(context.folder, device=context.device, dtype=context.dtype, batch=config.batch)
+        folder = named_folder(context.folder, scorer=cls.kind, holds="the CLIPModel")
+        tower = open_tower(folder, device=context.device, dtype=context.dtype, batch=config.batch)
         return cls(tower, target=config.target, names=config.names)
 
     def score(self, images: Images, prompts: Sequence[Prompt]) -> Scores:

@@ -20,6 +20,7 @@ from redraft.rewards.clip_similarity import ClipSimilarityScorer
 from redraft.rewards.clip_tower import ClipTower, open_tower
 from redraft.rewards.fingerprints import fingerprint_of
 from redraft.rewards.long_texts import LongTexts
+from redraft.rewards.scorer_folders import named_folder
 
 
 class PickScoreConfig(Config):
@@ -48,7 +49,7 @@ class PickScoreScorer(ClipSimilarityScorer):
     def build(cls, config: PickScoreConfig, context: ModelContext) -> PickScoreScorer:  # type: ignore[override]
         """Open the CLIPModel at `context.folder`; errors as `open_tower` raises them."""
         tower = open_tower(
-            context.folder,
+            named_folder(context.folder, scorer=config.name, holds="PickScore's CLIPModel"),
             device=context.device,
             dtype=context.dtype,
             batch=config.batch,

@@ -25,6 +25,7 @@ from redraft.rewards.head_files import write_whole
 from redraft.rewards.pixels import Preprocessing, check_pictures
 from redraft.rewards.preference_card import CARD, WEIGHTS, PreferenceCard, hash_file, read_card
 from redraft.rewards.preference_losses import log_probabilities
+from redraft.rewards.scorer_folders import named_folder
 
 
 class PreferenceConfig(Config):
@@ -51,8 +52,9 @@ class PreferenceScorer:
     @classmethod
     def build(cls, config: PreferenceConfig, context: ModelContext) -> PreferenceScorer:
         """Open the folder `context.folder`; errors as `open_tower` and `read_card` raise them."""
-        card = read_card(Path(context.folder))
-        tower = open_tower(context.folder, device=context.device, dtype=context.dtype, batch=config.batch)
+        folder = named_folder(context.folder, scorer=config.name, holds="the preference model")
+        card = read_card(folder)
+        tower = open_tower(folder, device=context.device, dtype=context.dtype, batch=config.batch)
         return cls(tower, card=card, name=config.name)
 
     def score(self, images: Images, prompts: Sequence[Prompt]) -> Scores:

@@ -29,6 +29,7 @@ from redraft.rewards.preference import PreferenceConfig, PreferenceScorer
 from redraft.rewards.preference_data import PreferenceData
 from redraft.rewards.preference_losses import uncertain_loss
 from redraft.rewards.preference_pictures import Pictures
+from redraft.rewards.scorer_folders import named_folder
 
 PROFILE = "card.json"
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
@@ -84,7 +85,7 @@ class ProfileScorer:
     @classmethod
     def build(cls, config: ProfileConfig, context: ModelContext) -> ProfileScorer:
         """Open the folder `context.folder` on its base; errors as `read_profile` and the base raise them."""
-        card = read_profile(Path(context.folder))
+        card = read_profile(named_folder(context.folder, scorer=config.name, holds="the profile"))
         base = PreferenceScorer.build(
             PreferenceConfig(batch=config.batch),
             ModelContext(folder=config.base or card.base, device=context.device, dtype=context.dtype),

@@ -24,6 +24,7 @@ from redraft.core.records import Prompt
 from redraft.core.tensors import Images, Scores
 from redraft.rewards.fingerprints import fingerprint_of
 from redraft.rewards.pixels import check_pictures
+from redraft.rewards.scorer_folders import named_folder
 
 QUESTIONS = "VisionReward_image_qa_select.txt"
 WEIGHTS = "weight_select.json"
@@ -189,7 +190,7 @@ class VisionRewardScorer:
     @classmethod
     def build(cls, config: VisionRewardConfig, context: ModelContext) -> VisionRewardScorer:
         """Read the checklist in `context.folder` and the file of answers; errors of both readers."""
-        folder = Path(context.folder)
+        folder = named_folder(context.folder, scorer=config.name, holds="VisionReward's checklist and its answers")
         checklist = read_checklist(folder)
         answer = AnswersFile(folder / config.answers, questions=len(checklist.questions))
         return cls(checklist, answer, answered_by=config.answered_by, name=config.name)
