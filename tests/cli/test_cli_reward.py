@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from answers import Call
 from PIL import Image
 
@@ -152,7 +153,22 @@ def test_calibrate(call: Call, answers: Path, tmp_path: Path) -> None:
     ).json()
     assert (result["pictures"], result["failures"]) == (32, [])
     assert result["heads"]["clip"]["kind"] == "linear"
-    assert load_calibrations(out)["clip"].fingerprint == result["heads"]["clip"]["fingerprint"]
+    head = result["heads"]["clip"]
+    found = load_calibrations(out)["clip"]
+    assert found.fingerprint == head["fingerprint"]
+    assert head["low"] < head["middle"] < head["high"]
+    assert found(torch.tensor(head["middle"]), fingerprint=found.fingerprint).item() == pytest.approx(0.5, abs=1e-5)
+
+
+def test_calibrate_overwrites_nothing(call: Call, answers: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim.png"
+    victim.write_bytes((answers.parent / "0a.png").read_bytes())
+    for out, message in ((victim, f"{str(victim)!r} exists: name a new file"), (tmp_path, "is a folder: name a new")):
+        answer = call("reward", "calibrate", "clip", "--rows", answers.parent / "pictures.jsonl", "-o", out)
+        assert answer.code == 2
+        assert message in answer.err
+    assert victim.read_bytes() == (answers.parent / "0a.png").read_bytes()
+    assert list(tmp_path.iterdir()) == [victim]
 
 
 def test_a_picture_that_cannot_be_read_loses_its_own_score_only(call: Call, answers: Path, tmp_path: Path) -> None:

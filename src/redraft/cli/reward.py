@@ -178,6 +178,9 @@ def calibrate(
     from redraft.rewards.calibrate import calibrate as calibrated
     from redraft.rewards.calibrate import save_calibrations
 
+    if out.exists():
+        what = "is a folder" if out.is_dir() else "exists"
+        raise UsageError(f"{str(out)!r} {what}: name a new file with --out, or remove it first; nothing was scored")
     names, prompts = _asked(pictures, prompt=prompt, rows=rows)
     scores, failures = _scored(_scorer(which), names, prompts)
     found = {
@@ -188,7 +191,7 @@ def calibrate(
     result = {
         head: {
             "kind": item.kind, "fingerprint": item.fingerprint, "low": item.points[0].item(),
-            "middle": item.points.median().item(), "high": item.points[-1].item(),
+            "middle": item.middle, "high": item.points[-1].item(),
         }
         for head, item in found.items()
     }  # fmt: skip

@@ -33,6 +33,11 @@ class Calibration:
     points: torch.Tensor
     fingerprint: str
 
+    @property
+    def middle(self) -> float:
+        """The score that becomes 0.5: the median of the sample, or halfway between low and high."""
+        return self.points.double().quantile(0.5).item()
+
     def __call__(self, scores: torch.Tensor, *, fingerprint: str) -> torch.Tensor:
         """Calibrated scores, float32, of the same shape; NaN stays NaN.
 
