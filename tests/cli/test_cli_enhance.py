@@ -131,3 +131,22 @@ def test_a_prompt_that_the_oracle_cannot_read(call: Call, model: Path, tmp_path:
     assert answer.code == 2
     assert "scorer 'oracle' cannot score the prompt 'my cat'" in answer.err
     assert not (tmp_path / "pictures").exists()
+
+
+def test_a_configuration_gives_options_of_scorers_and_what_the_command_line_leaves_open(
+    call: Call, model: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(
+        f'model = "{model}"\nseed = 5\n[sampling]\nsteps = 2\nguidance_scale = 1.5\n[scorers.mine]\nplugin = "hps"\n'
+    )
+    alone = ("generate", "a red star", "-n", 2, "-w", tmp_path / "w", "-o", tmp_path / "p", "-c", file, "--json")
+    made = call(*alone)
+    assert made.code == 0, made.err
+    assert made.json()["model"] == str(model)
+    same = call(*arguments(tmp_path / "same", model, "--json")).json()
+    for mine, other in zip(made.json()["pictures"], same["pictures"], strict=False):
+        assert Path(mine["file"]).read_bytes() == Path(other["file"]).read_bytes()
+    scored = call(*alone, "--enhance", "best_of_n", "--reward", "mine")
+    assert scored.code == 2
+    assert "hps needs a folder, '' is none" in scored.err

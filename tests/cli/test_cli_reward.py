@@ -215,6 +215,23 @@ def test_bad_input(call: Call, answers: Path, reward: Path, tmp_path: Path) -> N
     assert not out.exists()
 
 
+def test_a_configuration_gives_options_of_scorers(call: Call, answers: Path, reward: Path, tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(f'[scorers.mine]\nplugin = "pickscore"\nfolder = "{reward}"\nlong_texts = "refuse"\n')
+    pictures = [answers.parent / "0a.png", answers.parent / "0b.png"]
+    common = ("mine", *pictures, "--prompt", "a red star", "-c", file, "--json")
+    assert list(call("reward", "score", *common).json()["fingerprints"]) == ["mine"]
+    assert len(call("reward", "rank", *common).json()["order"]) == 2
+    assert list(call("reward", "calibrate", *common, "-o", tmp_path / "c").json()["heads"]) == ["mine"]
+    long = call("reward", "score", "mine", *pictures, "--prompt", "a red star " * 30, "-c", file)
+    assert long.code == 2
+    assert "tokens, this CLIP reads" in long.err
+    file.write_text("[scorer.mine]\n")
+    wrong = call("reward", "score", *common)
+    assert wrong.code == 2
+    assert "the key 'scorer' is unknown: did you mean 'scorers'" in wrong.err
+
+
 @pytest.mark.parametrize(
     "name", ["preference", "pickscore", "profile", "facets", "fitted", "vision-reward", "hps", "aesthetic-v2"]
 )

@@ -17,7 +17,6 @@ from redraft.core import plugins
 from redraft.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
 
     from redraft.cli.contestants import Sampling
     from redraft.cli.ranking import Wanted
@@ -93,7 +92,7 @@ def evaluate(
         return
     if exam_prompts is not None:
         raise UsageError("--exam-prompts with a suite: its options are given by --set, as in --set prompts=64")
-    run = _run(file, given=given)
+    run = options.plain_config(file, given=given)
     wanted = _wanted(suite, run, data=data, judge=judge, images=images_per_prompt, settings=set_, prompts=prompts)
     if self_test:
         from redraft.cli.ranking import self_tests
@@ -107,17 +106,6 @@ def evaluate(
         names or ["champion"], wanted, base=run.model, workspace=workspace, output=output, sampling=_sampling(run),
         command=shlex.join(["redraft", *sys.argv[1:]]), as_json=as_json,
     )  # fmt: skip
-
-
-def _run(file: Mapping[str, Any], *, given: Mapping[str, Any]) -> RunConfig:
-    """What a suite needs of a run's configuration: the file, and over it the command line. Raises ConfigError.
-
-    No recipe of the house below it: a benchmark samples as the model wants it.
-    """
-    from redraft.core.config import build
-    from redraft.loop.config import RunConfig
-
-    return build(RunConfig, options.merged(file, given), source="the configuration")
 
 
 def _sampling(run: RunConfig) -> Sampling:

@@ -12,12 +12,12 @@ import typer
 from redraft.cli import adapting, options
 from redraft.cli.options import DEFAULT_WORKSPACE, print_json
 from redraft.core.errors import UsageError
-from redraft.models.builtin import DEFAULT
 
 if TYPE_CHECKING:
     from redraft.cli.adapting import AdapterUse
     from redraft.core.keys import Key
     from redraft.core.records import Prompt, Recipe
+    from redraft.loop.config import RunConfig
     from redraft.loop.enhancing import EnhancedPictures
     from redraft.methods.inference import Enhancer
     from redraft.models.backbone import PipelineBackbone
@@ -56,10 +56,13 @@ def generate(
     enhance: Enhance = None,
     reward: Reward = None,
     settings: Settings = None,
-    device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ...")] = "cpu",
+    device: Annotated[str | None, typer.Option("--device", help="cpu (default), cuda, cuda:1, ...")] = None,
+    config: options.Config = None,
     as_json: options.Json = False,
 ) -> None:
     """Paint pictures of prompts.
+
+    `--config` gives options of scorers, and model, sampling, seed and device where the command line does not.
 
     Example: redraft generate "a red star left of a circle" -n 4 --enhance best_of_n --reward clip --set count=8
     """
@@ -70,12 +73,14 @@ def generate(
 
     every = repeated(_wanted(texts, prompts), count)
     use = adapting.adapter_use(scale=lora_scale, mix=mix or [], start=lora_start, stop=lora_stop, enhance=enhance)
-    enhancement = _enhancement(enhance, reward=reward, settings=settings or [], device=device)
+    given = {"model": model, "device": device, "sampling": {"steps": steps, "guidance_scale": guidance}}
+    run = options.plain_config(options.read_config(config), given={**given, "seed": seed})
+    enhancement = _enhancement(enhance, reward=reward, settings=settings or [], run=run)
     made = None
     with Workspace.open(workspace) as space:
-        backbone, name = open_model(space, model or DEFAULT, checkpoint=checkpoint, device=device, use=use)
-        recipe = backbone.default_recipe(steps=steps, guidance_scale=guidance)
-        key = Key(seed=seed or 0).child("generate")
+        backbone, name = open_model(space, run.model, checkpoint=checkpoint, device=run.device, use=use)
+        recipe = backbone.default_recipe(steps=run.sampling.steps, guidance_scale=run.sampling.guidance_scale)
+        key = Key(seed=run.seed).child("generate")
         if enhancement is None:
             painted = paint(backbone, every, recipe=recipe, key=key, batch=BATCH, adapted=use.steps)
         else:
@@ -86,7 +91,7 @@ def generate(
         path = out / f"{number:04d}-{prompt.id}.png"
         write_file(path, png_of(pixels))
         files.append({"prompt": prompt.text, "file": str(path)} | ({} if made is None else _row(made, number)))
-    answer: dict[str, Any] = {"model": model or DEFAULT, "checkpoint": name, "pictures": files}
+    answer: dict[str, Any] = {"model": run.model, "checkpoint": name, "pictures": files}
     if enhancement is not None and made is not None:
         answer["enhancement"] = enhancement.facts() | _cost(made)
     if as_json:
@@ -139,7 +144,9 @@ def _wanted(texts: Sequence[str] | None, file: Path | None) -> list[Prompt]:
     return wanted
 
 
-def _enhancement(name: str | None, *, reward: str | None, settings: Sequence[str], device: str) -> Enhancement | None:
+def _enhancement(
+    name: str | None, *, reward: str | None, settings: Sequence[str], run: RunConfig
+) -> Enhancement | None:
     """What --enhance, --reward and --set ask for. Raises UsageError when they do not fit together."""
     if name is None:
         if reward is not None or settings:
@@ -158,8 +165,9 @@ def _enhancement(name: str | None, *, reward: str | None, settings: Sequence[str
             raise UsageError(f"--set {option} was given twice: give each option once")
         values[option] = value
     method = enhancer(
-        name, reward=PluginFactory(device=device).scorer(reward), options=values, source=f"--set of {name}"
-    )
+        name, reward=PluginFactory(device=run.device, scorers=run.scorers).scorer(reward), options=values,
+        source=f"--set of {name}",
+    )  # fmt: skip
     return Enhancement(name=name, method=method, reward=reward)
 
 

@@ -94,6 +94,17 @@ def run_config(file: Mapping[str, Any], *, given: Mapping[str, Any], source: str
     return build(RunConfig, merged(loop, chosen), source=source)
 
 
+def plain_config(file: Mapping[str, Any], *, given: Mapping[str, Any]) -> RunConfig:
+    """What a command that trains nothing needs of a run's configuration: the file, and over it the command line.
+
+    No recipe of the house below it: the model samples as it wants to. Raises ConfigError.
+    """
+    from redraft.core.config import build
+    from redraft.loop.config import RunConfig
+
+    return build(RunConfig, merged(file, given), source="the configuration")
+
+
 def parse_rewards(texts: Sequence[str] | None) -> dict[str, float] | None:
     """`NAME[=WEIGHT]` options as a mapping; None when there are none. Raises UsageError for a bad one or a repeat."""
     if not texts:

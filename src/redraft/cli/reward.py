@@ -105,14 +105,19 @@ def _fitted(
 
 @app.command("score")
 def score(
-    which: Which, pictures: Pictures = None, prompt: Text = None, rows: Rows = None, as_json: options.Json = False
+    which: Which,
+    pictures: Pictures = None,
+    prompt: Text = None,
+    rows: Rows = None,
+    config: options.Config = None,
+    as_json: options.Json = False,
 ) -> None:
     """Score pictures, all heads of a scorer, with its fingerprint.
 
     Example: redraft reward score clip star.png --prompt "a red star"
     """
     names, prompts = _asked(pictures, prompt=prompt, rows=rows)
-    scores, failures = _scored(_scorer(which), names, prompts)
+    scores, failures = _scored(_scorer(which, config=config), names, prompts)
     found: list[dict[str, Any]] = [
         {"picture": str(name), "prompt": text.text, "scores": {
             head: value if known else None
@@ -132,7 +137,13 @@ def score(
 
 
 @app.command("rank")
-def rank(which: Which, pictures: Pictures = None, prompt: Text = None, as_json: options.Json = False) -> None:
+def rank(
+    which: Which,
+    pictures: Pictures = None,
+    prompt: Text = None,
+    config: options.Config = None,
+    as_json: options.Json = False,
+) -> None:
     """Order pictures of one prompt, the best first; a preference model says how sure it is of each step.
 
     Example: redraft reward rank my-taste a.png b.png c.png --prompt "a red star"
@@ -140,7 +151,7 @@ def rank(which: Which, pictures: Pictures = None, prompt: Text = None, as_json: 
     from redraft.rewards.profiles import rank_pictures
 
     names, prompts = _asked(pictures, prompt=prompt, rows=None)
-    scorer = _scorer(which)
+    scorer = _scorer(which, config=config)
     scores, failures = _scored(scorer, names, prompts)
     kept = scores.mask[:, 0].nonzero().flatten()
     if len(kept) < 2:
@@ -169,6 +180,7 @@ def calibrate(
     pictures: Pictures = None,
     prompt: Text = None,
     rows: Rows = None,
+    config: options.Config = None,
     as_json: options.Json = False,
 ) -> None:
     """Map a scorer's numbers to 0..1 by where they lie among those of the model's own pictures.
@@ -182,7 +194,7 @@ def calibrate(
         what = "is a folder" if out.is_dir() else "exists"
         raise UsageError(f"{str(out)!r} {what}: name a new file with --out, or remove it first; nothing was scored")
     names, prompts = _asked(pictures, prompt=prompt, rows=rows)
-    scores, failures = _scored(_scorer(which), names, prompts)
+    scores, failures = _scored(_scorer(which, config=config), names, prompts)
     found = {
         head: calibrated(scores.values[:, column][scores.mask[:, column]], fingerprint=scores.fingerprints[column])
         for column, head in enumerate(scores.names)
@@ -220,10 +232,12 @@ def _asked(
     return [path for path, _ in named], [Prompt(text=text) for _, text in named]
 
 
-def _scorer(which: str) -> Scorer:
+def _scorer(which: str, *, config: Path | None) -> Scorer:
+    """The scorer with its options in the file, if there is one."""
     from redraft.cli.factory import PluginFactory
 
-    return PluginFactory().scorer(which)
+    run = options.plain_config(options.read_config(config), given={})
+    return PluginFactory(device=run.device, scorers=run.scorers).scorer(which)
 
 
 def _scored(scorer: Scorer, names: Sequence[Path], prompts: Sequence[Prompt]) -> tuple[Scores, list[str]]:
