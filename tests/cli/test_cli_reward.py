@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -230,6 +231,34 @@ def test_a_configuration_gives_options_of_scorers(call: Call, answers: Path, rew
     wrong = call("reward", "score", *common)
     assert wrong.code == 2
     assert "the key 'scorer' is unknown: did you mean 'scorers'" in wrong.err
+
+
+def test_a_reward_finds_the_folder_that_it_was_fitted_on_from_anywhere(
+    call: Call, answers: Path, reward: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, away = tmp_path / "work", tmp_path / "away"
+    work.mkdir()
+    shutil.copytree(reward, work / "taste")
+    monkeypatch.chdir(work)
+    quick = answers.parent / "sliders.toml"
+    fits = {
+        "head": (answers.parent / "stars.jsonl", "--clip", "taste"),
+        "facets": (answers.parent / "sliders.jsonl", "--clip", "taste", "-c", quick),
+        "profile": (answers, "--base", "taste", "--rater", "anna"),
+    }
+    for kind, options in fits.items():
+        done = call("reward", "fit", *options, "-o", kind, "--kind", kind)
+        assert done.code == 0, done.err
+    work.rename(away)
+    monkeypatch.chdir(tmp_path)
+    for kind in fits:
+        scored = call("reward", "score", away / kind, answers.parent / "0a.png", "--prompt", "a star", "--json")
+        assert scored.code == 0, scored.err
+    card = away / "profile" / "card.json"
+    stored = json.loads(card.read_text())
+    assert stored["base"] == "../taste"
+    card.write_text(json.dumps(stored | {"base": "away/taste"}))  # as older cards said it, from where the fit ran
+    assert call("reward", "score", away / "profile", answers.parent / "0a.png", "--prompt", "a star").code == 0
 
 
 @pytest.mark.parametrize(

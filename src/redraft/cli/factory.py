@@ -73,8 +73,6 @@ class PluginFactory:
     def _scorer(self, plugin: str, name: str, *, folder: str) -> Scorer:
         chosen = plugins.load("scorer", plugin)
         values: dict[str, Any] = {"name": name} if "name" in chosen.Config.model_fields else {}
-        if plugin == "fitted":
-            values["clip"] = _packaged("clip")
         options = {key: value for key, value in self.scorers.get(name, {}).items() if key not in Place.model_fields}
         config = build(chosen.Config, {**values, **options}, source=f"[scorers.{name}]")
         context = ModelContext(folder=folder, device=self.device, dtype=self._place(name).dtype)

@@ -90,13 +90,14 @@ def _fitted(
 ) -> dict[str, Any]:  # fmt: skip
     """Fit the kind that was asked for; returns its card."""
     from redraft.cli import reward_fits
+    from redraft.rewards.scorer_folders import builtin_clip
 
-    folder = clip or reward_fits.builtin_clip()
+    folder = clip or builtin_clip()
     match source.kind:
         case "profile":
             return reward_fits.fit_profile(source, base=base, rater=rater, key=key)
         case "head":
-            return reward_fits.fit_head(source, clip=folder, values=values, key=key)
+            return reward_fits.fit_head(source, clip=clip, values=values, key=key)
         case "facets":
             return reward_fits.fit_facets(source, clip=clip, values=values, key=key, quiet=quiet)
         case _:

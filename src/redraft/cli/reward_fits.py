@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from redraft.core.errors import UsageError
+from redraft.rewards.scorer_folders import builtin_clip, stored_place
 
 if TYPE_CHECKING:
     from redraft.cli.reward_answers import Source
@@ -38,8 +39,8 @@ def fit_preference(source: Source, *, clip: Path, values: Mapping[str, Any], key
     return reward.card.model_dump(mode="json")
 
 
-def fit_head(source: Source, *, clip: Path, values: Mapping[str, Any], key: Key) -> dict[str, Any]:
-    """Heads fitted to stars and thumbs."""
+def fit_head(source: Source, *, clip: Path | None, values: Mapping[str, Any], key: Key) -> dict[str, Any]:
+    """Heads fitted to stars and thumbs; clip None: ours."""
     import torch
 
     from redraft.cli.reward_answers import opened_preferences
@@ -62,7 +63,10 @@ def fit_head(source: Source, *, clip: Path, values: Mapping[str, Any], key: Key)
         images = Images(pixels=torch.stack(shown))
         prompts = [data.prompts[row] for row in data.entry_prompt[entries].tolist()]
         ratings = Ratings(images=images, prompts=prompts, labels=data.label, weights=data.point_weight)
-        reward = fit_reward(open_tower(clip), ratings, key=key, config=config)
+        reward = fit_reward(
+            open_tower(clip or builtin_clip()), ratings, key=key, config=config,
+            clip_folder="" if clip is None else stored_place(clip, folder=source.out),
+        )  # fmt: skip
         reward.save(source.out)
     return reward.card.model_dump(mode="json")
 
@@ -85,7 +89,7 @@ def fit_facets(
         screen.stage("fit", f"{len(answers):,} answers by {len(answers.raters):,} people, {len(pictures):,} pictures")
         reward = fit(
             open_tower(clip or builtin_clip()), answers, pictures, key=key, config=config,
-            clip_folder="" if clip is None else str(clip),
+            clip_folder="" if clip is None else stored_place(clip, folder=source.out),
             on_pass=lambda done, total, _: screen.progress(done, total),
         )  # fmt: skip
         reward.save(source.out)
@@ -106,13 +110,9 @@ def fit_profile(source: Source, *, base: Path | None, rater: str | None, key: Ke
     common = PreferenceScorer.build(PreferenceConfig(), ModelContext(folder=str(base)))
     with opened_preferences(source, rater=rater) as (everybody, pictures):
         data = everybody.of_rater(rater)
-        profile = fit(common, data, pictures, key=key, rater=rater, base_folder=str(base))
+        profile = fit(
+            common, data, pictures, key=key, rater=rater,
+            base_folder=stored_place(base, folder=source.out),
+        )  # fmt: skip
         profile.save(source.out)
     return profile.card.model_dump(mode="json")
-
-
-def builtin_clip() -> Path:
-    """The folder of the CLIP that ships."""
-    from importlib.resources import files
-
-    return Path(str(files("redraft"))) / "builtin" / "clip"

@@ -17,7 +17,6 @@ How it is made, for `redraft reward fit --kind facets` and whoever else has answ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar
 
@@ -39,7 +38,7 @@ from redraft.rewards.facets_network import FacetNetwork
 from redraft.rewards.feature_heads import entries, load_feature_heads
 from redraft.rewards.fingerprints import fingerprint_of, hash_tensors
 from redraft.rewards.pixels import check_pictures
-from redraft.rewards.scorer_folders import named_folder
+from redraft.rewards.scorer_folders import builtin_clip, found_place, named_folder
 from redraft.rewards.six_facet_reward import QUALITY, SixFacetReward
 
 __all__ = ["FacetsConfig", "FacetsScorer", "open_facets"]
@@ -187,7 +186,7 @@ def open_facets(
     config = config or FacetsConfig()
     tensors, card = read_facet_files(folder)
     if tower is None:
-        place = config.clip or card.clip_folder or str(Path(str(files("redraft"))) / "builtin" / "clip")
+        place = config.clip or found_place(card.clip_folder, folder=folder) or builtin_clip()
         tower = open_tower(place, device=device, dtype=dtype, batch=config.batch)  # type: ignore[arg-type]
     _require_concepts(tower, card)
     model = FacetModel(

@@ -48,12 +48,13 @@ class FacetStandard(Config):
 class FacetCard(Config):
     """What stands in card.json.
 
-    clip: identity of the CLIP; clip_folder: where it was, "" for the one that ships. facets: those of pictures, then
-    those of clips. concepts: identity of the CLIP's concepts, "" where they were not read; views: over which they were
-    averaged; shares: how far they tell each facet of pictures. rated: which have answers at all. scale: (slope, shift)
-    of each facet's calibration. labels, predictions: correlations of the facets, None where undefined. metrics are of
-    answers that a member had left out: `FACET/r2` against the answers (whose noise no model explains), `FACET/ece`,
-    `FACET/count`; `raters/spread` and `raters/slip` are the deviations of people's bias and of their slips.
+    clip: identity of the CLIP; clip_folder: see `scorer_folders.stored_place`, "" for the one that ships. facets: those
+    of pictures, then those of clips. concepts: identity of the CLIP's concepts, "" where they were not read; views:
+    over which they were averaged; shares: how far they tell each facet of pictures. rated: which have answers at all.
+    scale: (slope, shift) of each facet's calibration. labels, predictions: correlations of the facets, None where
+    undefined. metrics are of answers that a member had left out: `FACET/r2` against the answers (whose noise no model
+    explains), `FACET/ece`, `FACET/count`; `raters/spread` and `raters/slip` are the deviations of people's bias and of
+    their slips.
     """
 
     kind: Literal["facets"] = "facets"

@@ -86,8 +86,11 @@ def fit_reward(
     names: Sequence[str] = ("reward",),
     output: Output = "probability",
     name: str = "fitted",
+    clip_folder: str = "",
 ) -> FittedRewardScorer:
     """Fit a reward to ratings of pictures; the first of `names` is the reward, `tower` is left as it is.
+
+    clip_folder: of the CLIP, for the card; "" for the one that ships.
 
     Held-out pictures are those of prompts chosen by hash. Raises UsageError and NumericsError as `fit_head` does, and
     UsageError when the CLIP has fewer than `config.tune_layers` image layers.
@@ -110,8 +113,8 @@ def fit_reward(
         )
         tuned, metrics = _tune(tower, head, ratings, labels, text=text, config=config, key=key.child("tune"))
     card = HeadCard(
-        clip=tower.identity, heads=heads, inputs=config.inputs, hidden=config.hidden, metrics=metrics, seed=key.seed,
-        tune_layers=config.tune_layers,
+        clip=tower.identity, clip_folder=clip_folder, heads=heads, inputs=config.inputs, hidden=config.hidden,
+        metrics=metrics, seed=key.seed, tune_layers=config.tune_layers,
         data_hash=fingerprint_of(head.data_hash, hash_tensors({"pictures": _eight_bit(ratings.images.pixels)}), groups),
     )  # fmt: skip
     return FittedRewardScorer(tower, head.module, card=card, tuned=tuned, name=name)

@@ -16,7 +16,7 @@ from redraft.rewards.clip_tower import ClipTower, open_tower
 from redraft.rewards.feature_heads import FeatureHeads, input_width, load_feature_heads
 from redraft.rewards.head_files import HeadCard, read_head_files, write_head_files
 from redraft.rewards.heads import HeadsScorer, require_parent
-from redraft.rewards.scorer_folders import named_folder
+from redraft.rewards.scorer_folders import builtin_clip, found_place, named_folder
 
 WEIGHTS = "head.safetensors"
 CARD = "card.json"
@@ -26,7 +26,7 @@ _HEADS, _CLIP = "heads.", "clip."
 class FittedRewardConfig(Config):
     """Options of the scorer `fitted`."""
 
-    clip: str = Field(min_length=1, description="folder of the CLIPModel that the reward was fitted on")
+    clip: str = Field(default="", description="folder of the CLIPModel; empty: the one of the card")
     name: str = Field(default="fitted", min_length=1, description="name of the scorer")
     main: str | None = Field(default=None, description="head put first: the reward; None: the first of the file")
     batch: int = Field(default=64, ge=1, description="pictures at once")
@@ -57,9 +57,11 @@ class FittedRewardScorer(HeadsScorer):
 
     @classmethod
     def build(cls, config: FittedRewardConfig, context: ModelContext) -> FittedRewardScorer:  # type: ignore[override]
-        """Open the folder `context.folder` on the CLIP at `config.clip`; errors as `open_fitted` and `open_tower`."""
+        """Open the folder `context.folder` on its CLIP; errors as `open_fitted` and `open_tower` raise them."""
         folder = named_folder(context.folder, scorer=config.name, holds="the fitted reward")
-        parent = open_tower(config.clip, device=context.device, dtype=context.dtype, batch=config.batch)
+        _, card = _read(folder)
+        place = config.clip or found_place(card.clip_folder, folder=folder) or builtin_clip()
+        parent = open_tower(place, device=context.device, dtype=context.dtype, batch=config.batch)
         return open_fitted(folder, parent, name=config.name, main=config.main)
 
     def save(self, folder: Path) -> None:
@@ -77,11 +79,7 @@ def open_fitted(
     Raises UsageError when files are missing or the reward was fitted on another CLIP than `parent`, DamagedError when
     files cannot be read or do not belong together, NumericsError for NaN or infinity.
     """
-    if not folder.is_dir():
-        raise UsageError(
-            f"fitted reward {str(folder)!r} is no folder: give one with {CARD} and {WEIGHTS}, or fit a reward"
-        )
-    tensors, card = read_head_files(weights_path=folder / WEIGHTS, card_path=folder / CARD)
+    tensors, card = _read(folder)
     require_parent(card, tower=parent, source=CARD)
     heads = {key.removeprefix(_HEADS): value for key, value in tensors.items() if key.startswith(_HEADS)}
     tuned = {key.removeprefix(_CLIP): value for key, value in tensors.items() if key.startswith(_CLIP)}
@@ -92,3 +90,11 @@ def open_fitted(
     width = input_width(parent.dimension, inputs=card.inputs)
     module = load_feature_heads(heads, card.heads, width=width, hidden=card.hidden, source=WEIGHTS)
     return FittedRewardScorer(parent, module, card=card, tuned=tuned, name=name, main=main)
+
+
+def _read(folder: Path) -> tuple[dict[str, torch.Tensor], HeadCard]:
+    if not folder.is_dir():
+        raise UsageError(
+            f"fitted reward {str(folder)!r} is no folder: give one with {CARD} and {WEIGHTS}, or fit a reward"
+        )
+    return read_head_files(weights_path=folder / WEIGHTS, card_path=folder / CARD)

@@ -31,13 +31,15 @@ class HeadEntry(Config):
 class HeadCard(Config):
     """What stands in the JSON file.
 
-    clip: identity of the CLIP whose features the heads read. hidden: width of the hidden layer, 0 for linear heads.
+    clip: identity of the CLIP whose features the heads read. clip_folder: as `scorer_folders.stored_place` names it; ""
+    for the one that ships, and for heads that lie in it. hidden: width of the hidden layer, 0 for linear heads.
     tune_layers: how many of the CLIP's last image layers were trained too (their weights are in the file).
     sha256: of the weights file. data_hash: of the ratings fitted to.
     """
 
     format: Literal[1] = 1
     clip: str
+    clip_folder: str = ""
     heads: tuple[HeadEntry, ...] = Field(min_length=1)
     inputs: Inputs = "image"
     hidden: int = Field(default=0, ge=0)

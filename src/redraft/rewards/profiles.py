@@ -29,7 +29,7 @@ from redraft.rewards.preference import PreferenceConfig, PreferenceScorer
 from redraft.rewards.preference_data import PreferenceData
 from redraft.rewards.preference_losses import uncertain_loss
 from redraft.rewards.preference_pictures import Pictures
-from redraft.rewards.scorer_folders import named_folder
+from redraft.rewards.scorer_folders import found_place, named_folder
 
 PROFILE = "card.json"
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
@@ -42,7 +42,7 @@ _CONVERGED = 1e-9
 
 
 class ProfileCard(Config):
-    """What stands in card.json. base: the scorer's folder when it was fitted; base_fingerprint: its version."""
+    """What stands in card.json. base: the scorer's folder, see `stored_place`; base_fingerprint: its version."""
 
     kind: Literal["profile"] = "profile"
     format: Literal[1] = 1
@@ -85,10 +85,13 @@ class ProfileScorer:
     @classmethod
     def build(cls, config: ProfileConfig, context: ModelContext) -> ProfileScorer:
         """Open the folder `context.folder` on its base; errors as `read_profile` and the base raise them."""
-        card = read_profile(named_folder(context.folder, scorer=config.name, holds="the profile"))
+        folder = named_folder(context.folder, scorer=config.name, holds="the profile")
+        card = read_profile(folder)
         base = PreferenceScorer.build(
             PreferenceConfig(batch=config.batch),
-            ModelContext(folder=config.base or card.base, device=context.device, dtype=context.dtype),
+            ModelContext(
+                folder=config.base or found_place(card.base, folder=folder), device=context.device, dtype=context.dtype
+            ),
         )
         return cls(base, card=card, name=config.name)
 

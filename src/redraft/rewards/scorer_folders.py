@@ -1,7 +1,9 @@
-"""The folders that scorers live in: the one that must have been named. It opens no file."""
+"""The folders that scorers live in, and how a card names another one that it needs. It opens no file."""
 
 from __future__ import annotations
 
+import os
+from importlib.resources import files
 from pathlib import Path
 
 from redraft.core.errors import UsageError
@@ -19,3 +21,31 @@ def named_folder(place: str | Path, *, scorer: str, holds: str) -> Path:
             f"folder = '...' in [scorers.{scorer}]"
         )
     return Path(place)
+
+
+def stored_place(needed: Path, *, folder: Path) -> str:
+    """What the card in `folder` says of another folder that it needs: the way there from `folder`, so that both can be
+    moved together; the absolute path where they have nothing but the root in common. `found_place` reads it.
+    """
+    here, there = folder.resolve(), needed.resolve()
+    try:
+        common = Path(os.path.commonpath([here, there]))
+    except ValueError:  # two drives
+        return str(there)
+    return str(there) if common == Path(common.anchor) else Path(os.path.relpath(there, here)).as_posix()
+
+
+def found_place(stored: str, *, folder: Path) -> str:
+    """The folder that `stored_place` named; "" stays "".
+
+    Older cards name the way from the folder that the fit ran in: it is taken where no folder lies at the other one.
+    """
+    if not stored or Path(stored).is_absolute():
+        return stored
+    beside = folder / stored
+    return str(beside if beside.is_dir() or not Path(stored).is_dir() else Path(stored))
+
+
+def builtin_clip() -> Path:
+    """The folder of the CLIP that ships."""
+    return Path(str(files("redraft"))) / "builtin" / "clip"
