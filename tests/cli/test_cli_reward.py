@@ -194,6 +194,15 @@ def test_bad_input(call: Call, answers: Path, reward: Path, tmp_path: Path) -> N
         (("fit", answers, "-o", reward), "is not empty: give a new one"),
         (("fit", answers, "-o", out, "--kind", "profile"), "needs --base FOLDER"),
         (("fit", answers, "-o", out, "--rater", "anna"), "belong to --kind profile"),
+        (
+            ("fit", answers, "-o", out, "--kind", "profile", "--base", reward, "--rater", "anna", "-c", "a.toml"),
+            "--config with --kind profile: a profile has no options",
+        ),
+        (
+            ("fit", answers, "-o", out, "--kind", "profile", "--base", reward, "--rater", "anna", "--clip", reward),
+            "--clip with --kind profile: a profile has no options",
+        ),
+        (("fit", answers, "-o", out, "--question", "foo"), "--question foo chooses among the numbers of ratings, and"),
         (("fit", answers, "-o", out, "--kind", "head"), "no stars and no thumbs"),
         (
             ("fit", answers, "-o", out, "--kind", "profile", "--base", reward, "--rater", "zoe"),

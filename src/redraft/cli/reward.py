@@ -66,6 +66,12 @@ def fit(
         raise UsageError(f"folder {str(out)!r} is not empty: give a new one with --out, or remove it first")
     if kind != "profile" and (base is not None or rater is not None):
         raise UsageError(f"--base and --rater belong to --kind profile, not to {kind!r}: leave them out")
+    if kind == "profile" and (config is not None or clip is not None):
+        given = "--clip" if config is None else "--config"
+        raise UsageError(
+            f"{given} with --kind profile: a profile has no options of its own and sees by the CLIP of its --base; "
+            "leave it out"
+        )
     source = Source(file=answers, workspace=workspace, question=question, kind=kind, out=out)
     values, key = options.read_config(config), Key(seed=seed or 0).child("reward")
     card = _fitted(source, clip=clip, base=base, rater=rater, values=values, key=key, quiet=as_json)

@@ -22,14 +22,25 @@ def read_preferences(path: Path, *, question: str = "") -> tuple[Preference, ...
     """The answers of a file, in order; ratings become stars, see `stars_of`.
 
     Ratings that leave the question unanswered say nothing and are left out. Raises UsageError as `read_answers` and
-    `stars_of` do.
+    `stars_of` do, and for a question where there is no rating.
     """
+    kinds: set[str] = set()
 
     def read(value: Any) -> Preference | None:
         said = read_row(value).judgement
-        return stars_of(said, question=question) if isinstance(said, Rating) else said
+        if isinstance(said, Rating):
+            kinds.add("rating")
+            return stars_of(said, question=question)
+        kinds.add(said.kind)
+        return said
 
-    return read_answers(path, read, holds="prompt, pictures, kind, answer")
+    found = read_answers(path, read, holds="prompt, pictures, kind, answer")
+    if question and "rating" not in kinds:
+        raise UsageError(
+            f"--question {question} chooses among the numbers of ratings, and {path} has none, only rows of kind "
+            f"{', '.join(sorted(kinds))}: leave it out"
+        )
+    return found
 
 
 def stars_of(rating: Rating, *, question: str = "") -> Preference | None:
