@@ -125,4 +125,7 @@ def test_names_that_are_not_there(call: Call, workspace: Path, model: Path) -> N
     assert "did you mean 'improve-0001'" in answer.err
     assert call("improve", "--resume", "--run", "improve-0001", "-w", workspace).code == 2
     assert "no prompt was given" in call("generate", "  ", "-w", workspace, "-m", model).err
+    answer = call("generate", "\udcff\udcfe", "-w", workspace, "-m", model)
+    assert answer.code == 2
+    assert "holds '\\udcff', which is no character: give it in UTF-8" in answer.err
     assert call("improve", "--no-such-option").code == 2

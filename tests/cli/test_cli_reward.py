@@ -271,6 +271,38 @@ def test_a_reward_finds_the_folder_that_it_was_fitted_on_from_anywhere(
 
 
 @pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ('"  "', "the prompt '  ' is empty: say what"),
+        ('""', "the prompt '' is empty: say what"),
+        ('"a \\udcff star"', "holds '\\udcff', which is no character: give it in UTF-8"),
+        ("9" * 5000, "a number with thousands of digits"),
+    ],
+)
+def test_prompts_that_say_nothing_are_refused_with_their_line(
+    call: Call, answers: Path, tmp_path: Path, written: str, message: str
+) -> None:
+    kinds = {"answers": "preference", "sliders": "facets"}
+    for name, kind in kinds.items():
+        row = (answers.parent / f"{name}.jsonl").read_text().split("\n")[0]
+        prompt = json.dumps(json.loads(row)["prompt"])
+        (tmp_path / f"{name}.jsonl").write_text(f"{row}\n{row.replace(prompt, written)}\n")
+        answer = call("reward", "fit", tmp_path / f"{name}.jsonl", "-o", tmp_path / "new", "--kind", kind)
+        assert answer.code == 2, answer.err
+        assert f"{name}.jsonl line 2: " in answer.err
+        assert message in answer.err
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(f'{{"picture": "a.png", "prompt": {written}}}')
+    answer = call("reward", "score", "clip", "--rows", rows)
+    assert answer.code == 2
+    assert message in answer.err
+    if not written.startswith("9"):
+        given = call("reward", "score", "clip", answers.parent / "0a.png", "--prompt", json.loads(written))
+        assert given.code == 2
+        assert message in given.err
+
+
+@pytest.mark.parametrize(
     "name", ["preference", "pickscore", "profile", "facets", "fitted", "vision-reward", "hps", "aesthetic-v2"]
 )
 def test_a_scorer_without_a_folder_takes_none(

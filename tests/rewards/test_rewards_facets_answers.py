@@ -110,6 +110,7 @@ def test_unknown_raters_are_not_one_person() -> None:
         ({**LINE, "sliders": {TEMPORAL: 3}}, "only a clip has it"),
         ({**LINE, "probability": 0}, r"probability 0.0 of an answer: it must lie in \(0, 1\]"),
         ({**LINE, "probability": "often"}, "probability and weight numbers"),
+        ({**LINE, "weight": 10**400}, "probability and weight numbers"),
         ({**LINE, "weight": 0}, "weight 0.0 of an answer: it must be finite and above 0"),
         (
             {"prompt": "p", "pictures": ["a.png"], "kind": "stars", "answer": [4]},

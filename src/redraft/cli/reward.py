@@ -226,13 +226,14 @@ def _asked(
     pictures: Sequence[Path] | None, *, prompt: str | None, rows: Path | None
 ) -> tuple[list[Path], list[Prompt]]:
     """Pictures with their prompts, from the arguments or from a file of rows."""
-    from redraft.core.records import Prompt
+    from redraft.core.records import Prompt, require_prompt
 
     if rows is not None and (pictures or prompt is not None):
         raise UsageError("--rows names pictures and prompts: leave out the pictures and --prompt, or --rows")
     if rows is not None:
         named = _read_rows(rows)
     elif pictures and prompt is not None:
+        require_prompt(prompt)
         named = [(path, prompt) for path in pictures]
     else:
         raise UsageError("nothing to score: give pictures and --prompt TEXT, or --rows FILE")
@@ -266,9 +267,12 @@ def _read_rows(path: Path) -> list[tuple[Path, str]]:
 
 def _row(value: Any) -> tuple[str, str]:
     """Picture and prompt of a row."""
+    from redraft.core.records import require_prompt
+
     picture, text = (value.get("picture"), value.get("prompt")) if isinstance(value, dict) else (None, None)
     if not isinstance(picture, str) or not isinstance(text, str):
         raise UsageError("is no row: give an object with the texts picture and prompt")
+    require_prompt(text)
     return picture, text
 
 

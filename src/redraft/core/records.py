@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from redraft.core.errors import ConfigError
+from redraft.core.errors import ConfigError, UsageError
 
 FACETS = ("semantics", "subject_detail", "background_detail", "coherence", "aesthetics", "safety")
 
@@ -23,13 +23,17 @@ Decision = Literal["promote", "hold", "reject"]
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """One text to paint, with where it comes from."""
+    """One text to paint, with where it comes from. Raises UsageError for a text that is no Unicode."""
 
     text: str
     negative_text: str = ""
     tags: tuple[str, ...] = ()
     source: str = ""
     licence: str = ""
+
+    def __post_init__(self) -> None:
+        for text in (self.text, self.negative_text):
+            require_unicode(text)
 
     @property
     def id(self) -> str:
@@ -41,6 +45,23 @@ class Prompt:
         """The value of the tag `name:value`, or None."""
         prefix = f"{name}:"
         return next((tag[len(prefix) :] for tag in self.tags if tag.startswith(prefix)), None)
+
+
+def require_unicode(text: str) -> None:
+    """Raise UsageError for a prompt with half a surrogate pair, as bytes that are no UTF-8 leave it behind."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"the prompt {text[:60]!r} holds {text[error.start]!r}, which is no character: give it in UTF-8"
+        ) from error
+
+
+def require_prompt(text: str) -> None:
+    """Raise UsageError unless the text can be a prompt that pictures are judged by: Unicode, and not blank."""
+    require_unicode(text)
+    if not text.strip():
+        raise UsageError(f"the prompt {text[:60]!r} is empty: say what the picture was to show")
 
 
 @dataclass(frozen=True, kw_only=True)

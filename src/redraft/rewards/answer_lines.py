@@ -64,3 +64,5 @@ def _value(line: str) -> Any:
         return json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:
         raise UsageError(f"no JSON ({error}): give one JSON object a line") from error
+    except ValueError as error:  # Python reads no whole number of more than some thousand digits
+        raise UsageError("a number with thousands of digits: none that is asked for is so large; mend it") from error

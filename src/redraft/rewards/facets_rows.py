@@ -20,6 +20,7 @@ from typing import Any
 
 from redraft.core.errors import UsageError
 from redraft.core.feedback import Rating
+from redraft.core.records import require_prompt
 from redraft.feedback.exchange.jsonl import read_row
 from redraft.rewards.answer_lines import read_answers
 from redraft.rewards.facets_answers import SliderAnswer
@@ -27,6 +28,7 @@ from redraft.rewards.facets_config import HIGHEST, LOWEST
 
 _NEEDED = ("prompt", "sliders")
 _NUMBERS = ("probability", "weight")
+_LARGEST = 1e300
 _KEYS = (*_NEEDED, "picture", "frames", "rater", *_NUMBERS)
 
 
@@ -36,8 +38,12 @@ def read_slider_answers(path: Path) -> tuple[SliderAnswer, ...]:
 
 
 def _answer(value: Any) -> SliderAnswer:
-    if isinstance(value, dict) and "kind" in value:
-        return _of_row(value)
+    said = _of_row(value) if isinstance(value, dict) and "kind" in value else _own(value)
+    require_prompt(said.prompt)
+    return said
+
+
+def _own(value: Any) -> SliderAnswer:
     wrong = _wrong(value)
     if wrong:
         raise UsageError(wrong)
@@ -87,7 +93,7 @@ def _wrong(row: Any) -> str:
         return "is wrong: prompt, rater and picture must be texts, and frames a list of two texts or more"
     numbers = [row.get(name, 1.0) for name in _NUMBERS]
     if not isinstance(row["sliders"], dict) or any(
-        isinstance(number, bool) or not isinstance(number, int | float) for number in numbers
+        isinstance(number, bool) or not isinstance(number, int | float) or abs(number) > _LARGEST for number in numbers
     ):
         return "is wrong: sliders must be an object of whole numbers by facet, probability and weight numbers"
     return ""

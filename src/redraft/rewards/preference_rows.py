@@ -14,6 +14,7 @@ from typing import Any
 
 from redraft.core.errors import UsageError, unknown_name
 from redraft.core.feedback import STARS, Preference, Rating
+from redraft.core.records import require_prompt
 from redraft.feedback.exchange.jsonl import read_row
 from redraft.rewards.answer_lines import read_answers
 
@@ -28,6 +29,7 @@ def read_preferences(path: Path, *, question: str = "") -> tuple[Preference, ...
 
     def read(value: Any) -> Preference | None:
         said = read_row(value).judgement
+        require_prompt(said.prompt)
         if isinstance(said, Rating):
             kinds.add("rating")
             return stars_of(said, question=question)
