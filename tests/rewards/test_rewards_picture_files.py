@@ -16,6 +16,7 @@ from redraft.core.errors import UsageError
 from redraft.core.records import Prompt
 from redraft.rewards import picture_files
 from redraft.rewards.jpeg import JpegCompressibilityScorer
+from redraft.rewards.oracle import OracleScorer
 from redraft.rewards.picture_files import read_picture, score_files
 
 
@@ -176,7 +177,28 @@ def test_a_file_that_fails_loses_its_own_score_only(tmp_path: Path) -> None:
     assert "is no picture" in message
     alone = [score_files(scorer, [files[n]], [prompts[n]]).scores.values[0] for n in (0, 2, 3, 4, 5)]
     assert torch.allclose(found.scores.values[[0, 2, 3, 4, 5]], torch.stack(alone), atol=1e-5)
-    with pytest.raises(UsageError, match=r"none of 1 picture files could be read; the first: picture .* is no picture"):
+    with pytest.raises(
+        UsageError, match=r"none of 1 picture files could be scored; the first: picture .* is no picture"
+    ):
         score_files(scorer, files[1:2], prompts[:1])
     with pytest.raises(UsageError, match=r"6 picture files for 5 prompts"):
         score_files(scorer, files, prompts[:5])
+
+
+def test_a_picture_that_the_scorer_refuses_loses_its_own_score_only(tmp_path: Path) -> None:
+    files = [tmp_path / f"{index}.png" for index in range(4)]
+    for file, size in zip(files, (64, 32, 64, 64), strict=True):
+        file.write_bytes(encoded(Image.fromarray(noise(size, size))))
+    prompts = [Prompt(text=text) for text in ("a red star", "a red star", "hello there", "a blue circle")]
+    found = score_files(OracleScorer(), files, prompts)
+    assert found.scores.mask.all(1).tolist() == [True, False, False, True]
+    ((index, message),) = found.failures
+    assert index == 1
+    assert message.startswith(f"picture {str(files[1])!r}: picture of shape (32, 32, 3): the oracle reads 64,64,3")
+    apart = score_files(OracleScorer(), files, prompts, batch=1)  # a group of prompts that the oracle does not know
+    assert [index for index, _ in apart.failures] == [1, 2]
+    assert "1 of 1 prompts cannot be verified by the oracle" in apart.failures[1][1]
+    with pytest.raises(
+        UsageError, match=r"none of 1 picture files could be scored; the first: picture '.*1\.png': pict"
+    ):
+        score_files(OracleScorer(), files[1:2], prompts[1:2])

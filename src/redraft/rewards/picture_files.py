@@ -132,9 +132,10 @@ class FileScores:
 
 
 def score_files(scorer: Scorer, files: Sequence[Path], prompts: Sequence[Prompt], *, batch: int = 32) -> FileScores:
-    """Score picture files, `batch` at once at most; a file that cannot be read loses its own score only.
+    """Score picture files, `batch` at once at most; one that cannot be read, or that the scorer refuses with its prompt,
+    loses its own score only.
 
-    Raises UsageError unless there is one prompt a file, or when not one file could be read (naming the first reason).
+    Raises UsageError unless there is one prompt a file, or when not one file has a score (naming the first reason).
     """
     if len(files) != len(prompts):
         raise UsageError(f"{len(files)} picture files for {len(prompts)} prompts: give one prompt a file")
@@ -145,7 +146,16 @@ def score_files(scorer: Scorer, files: Sequence[Path], prompts: Sequence[Prompt]
 
     def judge(group: list[tuple[int, torch.Tensor]]) -> None:
         indices = [index for index, _ in group]
-        found = scorer.score(Images(pixels=torch.stack([p for _, p in group])), [prompts[index] for index in indices])
+        pictures = Images(pixels=torch.stack([pixels for _, pixels in group]))
+        try:
+            found = scorer.score(pictures, [prompts[index] for index in indices])
+        except UsageError as error:
+            if len(group) > 1:  # which of them it is about
+                for one in group:
+                    judge([one])
+            else:
+                failures.append((indices[0], f"picture {str(files[indices[0]])!r}: {error}"))
+            return
         values[indices], mask[indices] = found.values.cpu(), found.mask.cpu()
 
     for index, file in enumerate(files):
@@ -162,8 +172,9 @@ def score_files(scorer: Scorer, files: Sequence[Path], prompts: Sequence[Prompt]
             judge(waiting.pop(max(waiting, key=lambda shape: len(waiting[shape]))))
     for group in waiting.values():
         judge(group)
+    failures.sort()
     if failures and len(failures) == len(files):
-        raise UsageError(f"none of {len(files)} picture files could be read; the first: {failures[0][1]}")
+        raise UsageError(f"none of {len(files)} picture files could be scored; the first: {failures[0][1]}")
     fingerprints = (scorer.fingerprint,) * len(scorer.heads)
     return FileScores(
         scores=Scores(values=values, names=tuple(scorer.heads), fingerprints=fingerprints, mask=mask),
