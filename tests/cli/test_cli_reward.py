@@ -302,6 +302,17 @@ def test_prompts_that_say_nothing_are_refused_with_their_line(
         assert message in given.err
 
 
+def test_a_long_prompt_is_told_as_a_warning_and_in_json(call: Call, answers: Path) -> None:
+    asked = ("reward", "score", "clip", answers.parent / "0a.png", "--prompt", "a red star " * 20)
+    shown = call(*asked)
+    assert shown.err.startswith("warning: 1 of 1 texts are longer than the 20 tokens that this CLIP reads")
+    assert ".py" not in shown.err
+    assert "UserWarning" not in shown.err
+    (told,) = call(*asked, "--json").json()["warnings"]
+    assert shown.err == f"warning: {told}\n"
+    assert call(*asked[:-1], "a red star", "--json").json()["warnings"] == []
+
+
 @pytest.mark.parametrize(
     "name", ["preference", "pickscore", "profile", "facets", "fitted", "vision-reward", "hps", "aesthetic-v2"]
 )

@@ -97,7 +97,8 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "text in another encoding": (lambda: "Bild: größe".encode("utf-16"), r"is no picture .* begins with b'\\xff\\xfe"),
     "a format that is not on the list": (lambda: encoded(Image.fromarray(noise()), "PPM"), r"is no picture in PNG"),
     "huge": (lambda: png_of_size(30_000, 2_000), r"has 30000 x 2000 pixels, at most 33554432 are decoded"),
-    "a bomb for Pillow": (lambda: png_of_size(60_000, 60_000), r"is refused as a decompression bomb"),
+    "a bomb for Pillow": (lambda: png_of_size(60_000, 60_000), r"decompression bomb: at most 33554432 pixels"),
+    "a picture that Pillow warns of": (lambda: png_of_size(10_000, 10_000), r"has 10000 x 10000 pixels, at most"),
     "a bomb of text": (text_bomb, r"is damaged or cut off \(ValueError: Decompressed data too large"),
     "one pixel": (lambda: encoded(Image.fromarray(noise(1, 1))), r"has 1 x 1 pixels: sides must have at least 8"),
     "a sliver": (lambda: encoded(Image.fromarray(noise(8, 400))), r"has 400 x 8 pixels: .* factor of 20"),
@@ -121,6 +122,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_no_plain_still_picture_is_refused_with_the_reason(case: str) -> None:
     make, message = REFUSED[case]

@@ -28,6 +28,7 @@ from redraft.cli import (
     worker,
 )
 from redraft.cli.runtime import keep_memory, share_cores
+from redraft.cli.warned import shown_warnings
 from redraft.core.errors import RedraftError
 
 app = typer.Typer(
@@ -82,7 +83,8 @@ def run() -> None:
     keep_memory(os.environ)
     debug = "--debug" in sys.argv
     try:
-        app()
+        with shown_warnings():
+            app()
     except RedraftError as error:
         if debug:
             raise

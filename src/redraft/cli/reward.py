@@ -9,6 +9,7 @@ import typer
 
 from redraft.cli import options
 from redraft.cli.options import print_json
+from redraft.cli.warned import shown_warnings
 from redraft.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,9 +75,10 @@ def fit(
         )
     source = Source(file=answers, workspace=workspace, question=question, kind=kind, out=out)
     values, key = options.read_config(config), Key(seed=seed or 0).child("reward")
-    card = _fitted(source, clip=clip, base=base, rater=rater, values=values, key=key, quiet=as_json)
+    with shown_warnings() as told:
+        card = _fitted(source, clip=clip, base=base, rater=rater, values=values, key=key, quiet=as_json)
     if as_json:
-        print_json({"folder": str(out), "kind": kind, "card": card})
+        print_json({"folder": str(out), "kind": kind, "card": card, "warnings": told})
         return
     for name, value in card["metrics"].items():
         typer.echo(f"  {name:32} {value:.4g}")
@@ -124,7 +126,7 @@ def score(
     Example: redraft reward score clip star.png --prompt "a red star"
     """
     names, prompts = _asked(pictures, prompt=prompt, rows=rows)
-    scores, failures = _scored(_scorer(which, config=config), names, prompts)
+    scores, told = _scored(_scorer(which, config=config), names, prompts)
     found: list[dict[str, Any]] = [
         {"picture": str(name), "prompt": text.text, "scores": {
             head: value if known else None
@@ -134,7 +136,7 @@ def score(
     ]  # fmt: skip
     if as_json:
         prints = dict(zip(scores.names, scores.fingerprints, strict=True))
-        print_json({"scorer": which, "fingerprints": prints, "pictures": found, "failures": failures})
+        print_json({"scorer": which, "fingerprints": prints, "pictures": found, **told})
         return
     for row in found:
         line = "  ".join(
@@ -159,7 +161,7 @@ def rank(
 
     names, prompts = _asked(pictures, prompt=prompt, rows=None)
     scorer = _scorer(which, config=config)
-    scores, failures = _scored(scorer, names, prompts)
+    scores, told = _scored(scorer, names, prompts)
     kept = scores.mask[:, 0].nonzero().flatten()
     if len(kept) < 2:
         raise UsageError(f"{len(kept)} of {len(names)} pictures have a score: give at least two that can be ranked")
@@ -171,8 +173,7 @@ def rank(
     ]
     if as_json:
         print_json({
-            "scorer": which, "fingerprint": scorer.fingerprint, "prompt": prompts[0].text, "order": found,
-            "failures": failures,
+            "scorer": which, "fingerprint": scorer.fingerprint, "prompt": prompts[0].text, "order": found, **told,
         })  # fmt: skip
         return
     for place, row in enumerate(found, 1):
@@ -201,7 +202,7 @@ def calibrate(
         what = "is a folder" if out.is_dir() else "exists"
         raise UsageError(f"{str(out)!r} {what}: name a new file with --out, or remove it first; nothing was scored")
     names, prompts = _asked(pictures, prompt=prompt, rows=rows)
-    scores, failures = _scored(_scorer(which, config=config), names, prompts)
+    scores, told = _scored(_scorer(which, config=config), names, prompts)
     found = {
         head: calibrated(scores.values[:, column][scores.mask[:, column]], fingerprint=scores.fingerprints[column])
         for column, head in enumerate(scores.names)
@@ -215,11 +216,11 @@ def calibrate(
         for head, item in found.items()
     }  # fmt: skip
     if as_json:
-        print_json({"file": str(out), "pictures": len(names), "heads": result, "failures": failures})
+        print_json({"file": str(out), "pictures": len(names), "heads": result, **told})
         return
     for head, row in result.items():
         typer.echo(f"  {head:20} {row['kind']}: {row['low']:.4g} to {row['high']:.4g}, middle {row['middle']:.4g}")
-    typer.echo(f"calibration by {len(names) - len(failures)} pictures in {out}")
+    typer.echo(f"calibration by {len(names) - len(told['failures'])} pictures in {out}")
 
 
 def _asked(
@@ -248,15 +249,16 @@ def _scorer(which: str, *, config: Path | None) -> Scorer:
     return PluginFactory(device=run.device, scorers=run.scorers).scorer(which)
 
 
-def _scored(scorer: Scorer, names: Sequence[Path], prompts: Sequence[Prompt]) -> tuple[Scores, list[str]]:
-    """Scores of files; those that cannot be read are named on stderr and have none."""
+def _scored(scorer: Scorer, names: Sequence[Path], prompts: Sequence[Prompt]) -> tuple[Scores, dict[str, list[str]]]:
+    """Scores of files, and what --json tells beside them, failures and warnings, which go to stderr too."""
     from redraft.rewards.picture_files import score_files
 
-    found = score_files(scorer, names, prompts)
+    with shown_warnings() as told:
+        found = score_files(scorer, names, prompts)
     failures = [message for _, message in found.failures]
     for message in failures:
         typer.echo(f"not scored: {message}", err=True)
-    return found.scores, failures
+    return found.scores, {"failures": failures, "warnings": told}
 
 
 def _read_rows(path: Path) -> list[tuple[Path, str]]:

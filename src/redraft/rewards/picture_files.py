@@ -7,6 +7,7 @@ refused with the way out. The size is read and judged before anything is decoded
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,20 +45,24 @@ def read_picture(source: Path | bytes, *, name: str = "") -> torch.Tensor:
 
     label, content = _content(source, name=name)
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-            _judge(picture, label=label)
-            picture.load()
-            _refuse_transparency(picture, label=label)
-            upright = ImageOps.exif_transpose(picture)
-            values = np.asarray(upright.convert("RGB"), dtype=np.uint8)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower, and judged below
+            with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+                _judge(picture, label=label)
+                picture.load()
+                _refuse_transparency(picture, label=label)
+                upright = ImageOps.exif_transpose(picture)
+                values = np.asarray(upright.convert("RGB"), dtype=np.uint8)
     except UsageError:
         raise
     except Image.UnidentifiedImageError as error:
         raise UsageError(
             f"{label} is no picture in {', '.join(FORMATS)}: it begins with {content[:16]!r}; look at what wrote it"
         ) from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UsageError(f"{label} is refused as a decompression bomb ({error}): make it smaller") from error
+    except Image.DecompressionBombError as error:  # Pillow's own limit, which is higher: it gives no size
+        raise UsageError(
+            f"{label} is refused as a decompression bomb: at most {LARGEST_PICTURE} pixels are decoded; make it smaller"
+        ) from error
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, EOFError, ...
         raise UsageError(
             f"{label} is damaged or cut off ({type(error).__name__}: {str(error)[:120]}): write or fetch it again"
@@ -132,8 +137,8 @@ class FileScores:
 
 
 def score_files(scorer: Scorer, files: Sequence[Path], prompts: Sequence[Prompt], *, batch: int = 32) -> FileScores:
-    """Score picture files, `batch` at once at most; one that cannot be read, or that the scorer refuses with its prompt,
-    loses its own score only.
+    """Score picture files, `batch` at once at most. One that cannot be read, or that the scorer refuses, loses its own
+    score only.
 
     Raises UsageError unless there is one prompt a file, or when not one file has a score (naming the first reason).
     """
