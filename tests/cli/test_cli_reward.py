@@ -82,6 +82,9 @@ def test_fit_score_and_rank(call: Call, answers: Path, reward: Path) -> None:
     assert values[::-1] == [row["score"] for row in result["order"]]
     shown = call("reward", "rank", reward, *pictures, "--prompt", prompt)
     assert "% against the next" in shown.out
+    printed = call("reward", "score", reward, *pictures, "--prompt", prompt).out
+    assert printed.endswith(f"fingerprint {result['fingerprint']} of {reward}\n")
+    assert len({path.stat().st_mode for path in reward.iterdir()}) == 1  # what one may read, so the other
 
 
 def test_a_profile_and_heads(call: Call, answers: Path, reward: Path, tmp_path: Path) -> None:
@@ -185,12 +188,24 @@ def test_a_picture_that_cannot_be_read_loses_its_own_score_only(call: Call, answ
 
 def test_bad_input(call: Call, answers: Path, reward: Path, tmp_path: Path) -> None:
     out = tmp_path / "new"
+    slider = {"prompt": "a star", "picture": "a.png", "sliders": {"safety": 3}}
+    (tmp_path / "own.jsonl").write_text(f"{json.dumps(slider)}\n{json.dumps(slider | {'sliders': {'safty': 3}})}\n")
+    (tmp_path / "pear.jsonl").write_text(answers.read_text().replace('"pair"', '"pear"'))
     cases = [
         (("fit", tmp_path / "none.jsonl", "-o", out), "cannot be read"),
         (("fit", "-o", out), "give a file of answers or --workspace FOLDER, one of them"),
         (("fit", answers, "-w", tmp_path, "-o", out), "give a file of answers or --workspace FOLDER, one of them"),
         (("fit", "-w", tmp_path / "none", "-o", out), "is no workspace: give its folder"),
         (("fit", answers, "-o", out, "--kind", "facets"), "line 1: an answer of kind 'pair': facets are learned"),
+        (
+            ("fit", tmp_path / "own.jsonl", "-o", out, "--kind", "facets"),
+            "own.jsonl line 2: slider 'safty' is unknown: did",
+        ),
+        (
+            ("fit", tmp_path / "pear.jsonl", "-o", out),
+            "pear.jsonl line 1: kind 'pear' of an answer is unknown: choose one "
+            "of pair, choice, ranks, stars, thumbs, rating",
+        ),
         (("fit", answers, "-o", reward), "is not empty: give a new one"),
         (("fit", answers, "-o", out, "--kind", "profile"), "needs --base FOLDER"),
         (("fit", answers, "-o", out, "--rater", "anna"), "belong to --kind profile"),

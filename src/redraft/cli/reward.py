@@ -143,6 +143,9 @@ def score(
             f"{head} {'not scored' if v is None else format(v, '.5g')}" for head, v in row["scores"].items()
         )
         typer.echo(f"{row['picture']}  {line}")
+    for fingerprint in dict.fromkeys(scores.fingerprints):
+        heads = [head for head, own in zip(scores.names, scores.fingerprints, strict=True) if own == fingerprint]
+        typer.echo(f"fingerprint {fingerprint} of {', '.join(heads)}")
 
 
 @app.command("rank")

@@ -73,7 +73,10 @@ def opened_sliders(source: Source, *, facets: tuple[str, ...]) -> Iterator[tuple
     from redraft.rewards.facets_rows import read_slider_answers
 
     with _opened(
-        source, read=read_slider_answers, found=lambda space: slider_answers_in(space, facets=facets), rater=None
+        source,
+        read=lambda path: read_slider_answers(path, facets=facets),
+        found=lambda space: slider_answers_in(space, facets=facets),
+        rater=None,
     ) as (answers, pictures, rows):
         yield facet_answers(answers, facets=facets, pictures=rows), pictures
 

@@ -15,10 +15,11 @@ It fits nothing and opens no picture.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from redraft.core.errors import UsageError
+from redraft.core.errors import UsageError, unknown_name
 from redraft.core.feedback import Rating
 from redraft.core.records import require_prompt
 from redraft.feedback.exchange.jsonl import read_row
@@ -32,15 +33,21 @@ _LARGEST = 1e300
 _KEYS = (*_NEEDED, "picture", "frames", "rater", *_NUMBERS)
 
 
-def read_slider_answers(path: Path) -> tuple[SliderAnswer, ...]:
-    """The answers of a file, in order. Raises UsageError as `read_answers` does, and for rows of another kind."""
-    return read_answers(path, _answer, holds=f"{', '.join(_NEEDED)} and picture")
+def read_slider_answers(path: Path, *, facets: Sequence[str] | None = None) -> tuple[SliderAnswer, ...]:
+    """The answers of a file, in order; facets: None for any slider.
 
+    Raises UsageError as `read_answers` does, for rows of another kind, and for a slider that is none of `facets`.
+    """
 
-def _answer(value: Any) -> SliderAnswer:
-    said = _of_row(value) if isinstance(value, dict) and "kind" in value else _own(value)
-    require_prompt(said.prompt)
-    return said
+    def read(value: Any) -> SliderAnswer:
+        said = _of_row(value) if isinstance(value, dict) and "kind" in value else _own(value)
+        require_prompt(said.prompt)
+        unknown = [name for name in said.sliders if facets is not None and name not in facets]
+        if unknown:
+            raise unknown_name("slider", unknown[0], facets or ())
+        return said
+
+    return read_answers(path, read, holds=f"{', '.join(_NEEDED)} and picture")
 
 
 def _own(value: Any) -> SliderAnswer:

@@ -126,5 +126,6 @@ class PreferenceScorer:
             image_mean=list(settings.mean),
             image_std=list(settings.std),
         ).save_pretrained(folder)
+        shutil.copymode(folder / "config.json", folder / WEIGHTS)  # safetensors lets nobody else read it
         self.card = self.card.model_copy(update={"sha256": hash_file(folder / WEIGHTS)})
         write_whole(folder / CARD, (self.card.model_dump_json(indent=2) + "\n").encode())

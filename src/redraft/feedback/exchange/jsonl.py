@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from redraft.core.errors import UsageError, nearest
-from redraft.core.feedback import Preference, Rating
+from redraft.core.feedback import KINDS, Preference, Rating
 from redraft.feedback.exchange.formats import Found, Reading
 from redraft.feedback.exchange.rows import Row, as_object, read_origin
 
@@ -53,6 +53,8 @@ def read_row(value: Any) -> Row:
     origin = read_origin(value["origin"]) if "origin" in value else {}
     if kind == "rating":
         return Row(judgement=_rating(value, weight=weight, rater=rater), **origin)
+    if kind not in KINDS:
+        raise UsageError(f"kind {str(kind)[:60]!r} of an answer is unknown: choose one of {', '.join(KINDS)}, rating")
     if type(answer) is not list or not _NUMBERS.issuperset(map(type, answer)) or "scales" in value:
         raise UsageError("answer must be a list of numbers, one a picture; only the kind 'rating' has scales")
     judgement = Preference(
