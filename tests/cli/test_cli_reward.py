@@ -12,6 +12,7 @@ import pytest
 import torch
 from answers import Call
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from redraft.world import draw_prompts, parse, render
 
@@ -226,6 +227,8 @@ def test_bad_input(call: Call, answers: Path, reward: Path, tmp_path: Path) -> N
         (("fit", answers, "-o", out, "--clip", tmp_path), "has no config.json"),
         (("score", "clip"), "nothing to score"),
         (("score", "clipp", answers.parent / "0a.png", "--prompt", "x"), "did you mean 'clip'"),
+        (("score", "nowhere", answers.parent / "0a.png", "--prompt", "x"), "there is no folder of that name either"),
+        (("score", answers, answers.parent / "0a.png", "--prompt", "x"), "it is a file, no folder"),
         (("rank", "clip", answers.parent / "0a.png", "--prompt", "x"), "at least two"),
         (("calibrate", "clip", "--rows", answers, "-o", out), "line 1: is no row"),
     ]
@@ -326,6 +329,53 @@ def test_a_long_prompt_is_told_as_a_warning_and_in_json(call: Call, answers: Pat
     (told,) = call(*asked, "--json").json()["warnings"]
     assert shown.err == f"warning: {told}\n"
     assert call(*asked[:-1], "a red star", "--json").json()["warnings"] == []
+
+
+def test_the_list_of_scorers_tells_what_each_needs(call: Call) -> None:
+    from redraft.cli.reward_list import KNOWN, NOTHING
+    from redraft.core import plugins
+
+    listed = call("reward", "list", "--json").json()
+    assert {*plugins.names("scorer"), "clip-heldout"} <= {*listed}
+    assert {name for name, told in listed.items() if told["needs"] == NOTHING} >= {"clip", "oracle", "safety"}
+    assert set(KNOWN) <= set(listed)
+    shown = call("reward", "list").out
+    assert "\nhps                          HPS v1, v2 or v2.1, people's preferences; needs a folder with the" in shown
+
+
+def test_a_profile_without_a_taste_of_its_own_says_so(call: Call, answers: Path, reward: Path, tmp_path: Path) -> None:
+    for name in ("0a.png", "same.png"):  # of which no choice tells anything
+        shutil.copy(answers.parent / "0a.png", tmp_path / name)
+    row = {"prompt": "a star", "pictures": ["0a.png", "same.png"], "kind": "pair", "answer": [1, 0], "rater": "zoe"}
+    (tmp_path / "zoe.jsonl").write_text("\n".join(json.dumps({**row, "prompt": f"star {n}"}) for n in range(24)))
+    done = call("reward", "fit", tmp_path / "zoe.jsonl", "-o", tmp_path / "zoe", "--kind", "profile", "--base", reward,
+                "--rater", "zoe")  # fmt: skip
+    assert json.loads((tmp_path / "zoe" / "card.json").read_text())["strength"] is None
+    assert f"no taste of zoe's own foresaw the answers better than {reward}, so this profile scores as that" in done.out
+
+
+@pytest.mark.parametrize("harm", ["pointer", "nan", "missing"])
+def test_weights_that_cannot_be_used_are_wrong_usage(
+    call: Call, answers: Path, reward: Path, tmp_path: Path, harm: str
+) -> None:
+    clip = shutil.copytree(reward, tmp_path / "clip")
+    (clip / "card.json").unlink()
+    weights = load_file(clip / "model.safetensors")
+    name = "text_model.final_layer_norm.bias"
+    if harm == "pointer":
+        (clip / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    elif harm == "nan":
+        save_file({**weights, name: weights[name] * torch.nan}, clip / "model.safetensors", metadata={"format": "pt"})
+    else:
+        del weights[name]
+        save_file(weights, clip / "model.safetensors", metadata={"format": "pt"})
+    message = {"pointer": "cannot be read", "nan": f"{name} of the CLIP holds NaN", "missing": f"{name} first: fetch"}
+    scored = call("reward", "score", clip, answers.parent / "0a.png", "--prompt", "a star")
+    fitted = call("reward", "fit", answers, "-o", tmp_path / "new", "--clip", clip)
+    for answer in (scored, fitted):
+        assert answer.code == 2, answer.err
+        assert message[harm] in answer.err
+        assert "LOAD REPORT" not in answer.err
 
 
 @pytest.mark.parametrize(

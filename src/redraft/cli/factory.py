@@ -5,7 +5,8 @@ build the same ones.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Literal
 
 from redraft.core import plugins
 from redraft.core.config import Config, build
-from redraft.core.errors import DamagedError, unknown_name
+from redraft.core.errors import DamagedError, NumericsError, UnknownNameError, UsageError, unknown_name
 from redraft.core.protocols import Method, MethodContext, ModelContext, Scorer, TrainableBackbone
 
 BUILTIN_SCORERS = {
@@ -55,8 +56,13 @@ class PluginFactory:
         """The scorer called `name`, or the one at the folder `name` (released weights, a CLIPModel, a fitted reward).
 
         In any table [scorers.NAME], `folder` says where the weights are, `plugin` which scorer NAME is, and `dtype`
-        in which number format it computes.
+        in which number format it computes. Raises UsageError for files that cannot be used: whoever named them can
+        mend them.
         """
+        with given_files():
+            return self._opened(name)
+
+    def _opened(self, name: str) -> Scorer:
         place = self._place(name)
         if place.plugin or place.folder:
             usual = BUILTIN_SCORERS.get(name, (name, ""))[0]
@@ -68,7 +74,9 @@ class PluginFactory:
             return self._scorer(name, name, folder="")
         if Path(name).is_dir():
             return self._scorer(_plugin_of(Path(name)), name, folder=name)
-        raise unknown_name("scorer", name, {*plugins.names("scorer"), *BUILTIN_SCORERS})
+        error = unknown_name("scorer", name, {*plugins.names("scorer"), *BUILTIN_SCORERS})
+        also = "it is a file, no folder" if Path(name).is_file() else "there is no folder of that name either"
+        raise UnknownNameError(f"{error}; {also}")
 
     def _scorer(self, plugin: str, name: str, *, folder: str) -> Scorer:
         chosen = plugins.load("scorer", plugin)
@@ -108,6 +116,15 @@ class PluginFactory:
         if name in plugins.names("method"):
             return name, {}
         raise unknown_name("method", name, {*plugins.names("method"), *PRESETS})
+
+
+@contextmanager
+def given_files() -> Iterator[None]:
+    """Files of a reward that the caller named: when they are damaged or hold NaN, that is wrong usage, a UsageError."""
+    try:
+        yield
+    except (DamagedError, NumericsError) as error:
+        raise UsageError(str(error)) from error
 
 
 def _plugin_of(folder: Path) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from redraft.cli import options
+from redraft.cli import options, reward_list
 from redraft.cli.options import print_json
 from redraft.cli.warned import shown_warnings
 from redraft.core.errors import UsageError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from redraft.core.tensors import Scores
 
 app = typer.Typer(help="Rewards: fit them to answers, score and rank pictures, calibrate.", no_args_is_help=True)
+
+app.command("list")(reward_list.list_scorers)
 
 Kind = Literal["preference", "head", "profile", "facets"]
 Which = Annotated[str, typer.Argument(help="A scorer's name, or the folder of a reward or of a CLIPModel.")]
@@ -89,6 +91,11 @@ def fit(
             "they may be one facet with two names",
             err=True,
         )
+    if card.get("strength", 1.0) is None:
+        typer.echo(
+            f"no taste of {rater}'s own foresaw the answers better than {base}, so this profile scores as that does; "
+            "more answers may tell them apart"
+        )
     typer.echo(f"{kind} reward in {out}: use it with --reward {out}")
 
 
@@ -98,9 +105,7 @@ def _fitted(
 ) -> dict[str, Any]:  # fmt: skip
     """Fit the kind that was asked for; returns its card."""
     from redraft.cli import reward_fits
-    from redraft.rewards.scorer_folders import builtin_clip
 
-    folder = clip or builtin_clip()
     match source.kind:
         case "profile":
             return reward_fits.fit_profile(source, base=base, rater=rater, key=key)
@@ -109,7 +114,7 @@ def _fitted(
         case "facets":
             return reward_fits.fit_facets(source, clip=clip, values=values, key=key, quiet=quiet)
         case _:
-            return reward_fits.fit_preference(source, clip=folder, values=values, key=key, quiet=quiet)
+            return reward_fits.fit_preference(source, clip=clip, values=values, key=key, quiet=quiet)
 
 
 @app.command("score")

@@ -6,23 +6,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from redraft.cli.factory import given_files
 from redraft.core.errors import UsageError
 from redraft.rewards.scorer_folders import builtin_clip, stored_place
 
 if TYPE_CHECKING:
     from redraft.cli.reward_answers import Source
     from redraft.core.keys import Key
+    from redraft.rewards.clip_tower import ClipTower
 
 PAGE = "card.html"
 """The card of a facet model as a page, in its folder."""
 
 
-def fit_preference(source: Source, *, clip: Path, values: Mapping[str, Any], key: Key, quiet: bool) -> dict[str, Any]:
-    """Tune the CLIP; returns its card, as the others do."""
+def fit_preference(
+    source: Source, *, clip: Path | None, values: Mapping[str, Any], key: Key, quiet: bool
+) -> dict[str, Any]:
+    """Tune the CLIP (None: ours); returns its card, as the others do."""
     from redraft.cli.reward_answers import opened_preferences
     from redraft.cli.screen import Screen
     from redraft.core.config import build
-    from redraft.rewards.clip_tower import open_tower
     from redraft.rewards.preference_config import PreferenceFitConfig
     from redraft.rewards.preference_fit import fit_preference as fit
 
@@ -34,7 +37,7 @@ def fit_preference(source: Source, *, clip: Path, values: Mapping[str, Any], key
             screen.progress(done, total)
             screen.note(f"pass {done}: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
 
-        reward = fit(open_tower(clip), data, pictures, key=key, config=config, on_pass=on_pass)
+        reward = fit(_tower(clip), data, pictures, key=key, config=config, on_pass=on_pass)
         reward.save(source.out)
     return reward.card.model_dump(mode="json")
 
@@ -46,7 +49,6 @@ def fit_head(source: Source, *, clip: Path | None, values: Mapping[str, Any], ke
     from redraft.cli.reward_answers import opened_preferences
     from redraft.core.config import build
     from redraft.core.tensors import Images
-    from redraft.rewards.clip_tower import open_tower
     from redraft.rewards.fit import RewardFitConfig, fit_reward
     from redraft.rewards.ratings import Ratings
 
@@ -64,7 +66,7 @@ def fit_head(source: Source, *, clip: Path | None, values: Mapping[str, Any], ke
         prompts = [data.prompts[row] for row in data.entry_prompt[entries].tolist()]
         ratings = Ratings(images=images, prompts=prompts, labels=data.label, weights=data.point_weight)
         reward = fit_reward(
-            open_tower(clip or builtin_clip()), ratings, key=key, config=config,
+            _tower(clip), ratings, key=key, config=config,
             clip_folder="" if clip is None else stored_place(clip, folder=source.out),
         )  # fmt: skip
         reward.save(source.out)
@@ -79,7 +81,6 @@ def fit_facets(
     from redraft.cli.screen import Screen
     from redraft.core.config import build
     from redraft.evaluation.facet_page import facet_page
-    from redraft.rewards.clip_tower import open_tower
     from redraft.rewards.facets_config import FacetFitConfig
     from redraft.rewards.facets_fit import fit_facets as fit
     from redraft.store.files import write_file
@@ -88,7 +89,7 @@ def fit_facets(
     with opened_sliders(source, facets=config.ordered) as (answers, pictures), Screen(quiet=quiet) as screen:
         screen.stage("fit", f"{len(answers):,} answers by {len(answers.raters):,} people, {len(pictures):,} pictures")
         reward = fit(
-            open_tower(clip or builtin_clip()), answers, pictures, key=key, config=config,
+            _tower(clip), answers, pictures, key=key, config=config,
             clip_folder="" if clip is None else stored_place(clip, folder=source.out),
             on_pass=lambda done, total, _: screen.progress(done, total),
         )  # fmt: skip
@@ -107,7 +108,8 @@ def fit_profile(source: Source, *, base: Path | None, rater: str | None, key: Ke
 
     if base is None or rater is None:
         raise UsageError("a profile needs --base FOLDER, a preference model, and --rater NAME, whose answers count")
-    common = PreferenceScorer.build(PreferenceConfig(), ModelContext(folder=str(base)))
+    with given_files():
+        common = PreferenceScorer.build(PreferenceConfig(), ModelContext(folder=str(base)))
     with opened_preferences(source, rater=rater) as (everybody, pictures):
         data = everybody.of_rater(rater)
         profile = fit(
@@ -116,3 +118,11 @@ def fit_profile(source: Source, *, base: Path | None, rater: str | None, key: Ke
         )  # fmt: skip
         profile.save(source.out)
     return profile.card.model_dump(mode="json")
+
+
+def _tower(clip: Path | None) -> ClipTower:
+    """The CLIP to begin with; None: ours."""
+    from redraft.rewards.clip_tower import open_tower
+
+    with given_files():
+        return open_tower(clip or builtin_clip())

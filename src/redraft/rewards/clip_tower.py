@@ -224,8 +224,9 @@ def _load(folder: Path) -> Any:
     from transformers import CLIPModel
     from transformers.utils import logging
 
-    bar = logging.is_progress_bar_enabled()
+    bar, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()  # its report of weights that are missing: we say that below
     try:
         model, found = CLIPModel.from_pretrained(
             folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
@@ -236,6 +237,7 @@ def _load(folder: Path) -> Any:
             "is missing or damaged; fetch or save it again"
         ) from error
     finally:
+        logging.set_verbosity(level)
         if bar:
             logging.enable_progress_bar()
     # transformers fills weights that are not there with random numbers and only logs it.
