@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from redraft.core.records import Prompt, Recipe
     from redraft.loop.config import RunConfig
     from redraft.loop.enhancing import EnhancedPictures
+    from redraft.loop.painting import Painted
     from redraft.methods.inference import Enhancer
     from redraft.models.backbone import PipelineBackbone
     from redraft.store.aliases import Alias
@@ -68,7 +69,6 @@ def generate(
     """
     from redraft.core.keys import Key
     from redraft.loop.painting import paint, repeated
-    from redraft.store.files import write_file
     from redraft.store.workspace import Workspace
 
     every = repeated(_wanted(texts, prompts), count)
@@ -86,11 +86,7 @@ def generate(
         else:
             made = enhancement.paint(backbone, every, recipe=recipe, key=key, quiet=as_json)
             painted = made.painted
-    files: list[dict[str, Any]] = []
-    for number, (prompt, pixels) in enumerate(zip(painted.prompts, painted.pixels, strict=True)):
-        path = out / f"{number:04d}-{prompt.id}.png"
-        write_file(path, png_of(pixels))
-        files.append({"prompt": prompt.text, "file": str(path)} | ({} if made is None else _row(made, number)))
+    files = _written(painted, made, folder=out)
     answer: dict[str, Any] = {"model": run.model, "checkpoint": name, "pictures": files}
     if enhancement is not None and made is not None:
         answer["enhancement"] = enhancement.facts() | _cost(made)
@@ -127,6 +123,18 @@ class Enhancement:
         """Name, reward and the method's options, resolved."""
         config: Any = self.method.config  # type: ignore[attr-defined]
         return {"name": self.name, "reward": self.reward, "options": config.model_dump(mode="json")}
+
+
+def _written(painted: Painted, made: EnhancedPictures | None, *, folder: Path) -> list[dict[str, Any]]:
+    """Write the pictures; returns what --json tells of each."""
+    from redraft.store.files import write_file
+
+    files: list[dict[str, Any]] = []
+    for number, (prompt, pixels) in enumerate(zip(painted.prompts, painted.pixels, strict=True)):
+        path = folder / f"{number:04d}-{prompt.id}.png"
+        write_file(path, png_of(pixels))
+        files.append({"prompt": prompt.text, "file": str(path)} | ({} if made is None else _row(made, number)))
+    return files
 
 
 def _wanted(texts: Sequence[str] | None, file: Path | None) -> list[Prompt]:

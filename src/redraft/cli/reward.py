@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     import torch
 
-    from redraft.cli.reward_answers import Source
-    from redraft.core.keys import Key
     from redraft.core.protocols import Scorer
     from redraft.core.records import Prompt
     from redraft.core.tensors import Scores
@@ -63,8 +61,24 @@ def fit(
     Example: redraft reward fit answers.jsonl --out my-taste
     """
     from redraft.cli.reward_answers import Source
+    from redraft.cli.reward_fits import fit_kind
     from redraft.core.keys import Key
 
+    _check_options(kind, out=out, base=base, rater=rater, clip=clip, config=config)
+    source = Source(file=answers, workspace=workspace, question=question, kind=kind, out=out)
+    values, key = options.read_config(config), Key(seed=seed or 0).child("reward")
+    with shown_warnings() as told:
+        card = fit_kind(source, clip=clip, base=base, rater=rater, values=values, key=key, quiet=as_json)
+    if as_json:
+        print_json({"folder": str(out), "kind": kind, "card": card, "warnings": told})
+        return
+    _show_fit(card, kind=kind, out=out, base=base)
+
+
+def _check_options(
+    kind: Kind, *, out: Path, base: Path | None, rater: str | None, clip: Path | None, config: Path | None
+) -> None:
+    """Raise UsageError for a folder that is in use, and for options that a reward of this kind has no use for."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"folder {str(out)!r} is not empty: give a new one with --out, or remove it first")
     if kind != "profile" and (base is not None or rater is not None):
@@ -75,13 +89,10 @@ def fit(
             f"{given} with --kind profile: a profile has no options of its own and sees by the CLIP of its --base; "
             "leave it out"
         )
-    source = Source(file=answers, workspace=workspace, question=question, kind=kind, out=out)
-    values, key = options.read_config(config), Key(seed=seed or 0).child("reward")
-    with shown_warnings() as told:
-        card = _fitted(source, clip=clip, base=base, rater=rater, values=values, key=key, quiet=as_json)
-    if as_json:
-        print_json({"folder": str(out), "kind": kind, "card": card, "warnings": told})
-        return
+
+
+def _show_fit(card: dict[str, Any], *, kind: Kind, out: Path, base: Path | None) -> None:
+    """Metrics of a card, and what to know before the reward is used."""
     for name, value in card["metrics"].items():
         typer.echo(f"  {name:32} {value:.4g}")
     for pair in card.get("alarms", ()):
@@ -93,28 +104,10 @@ def fit(
         )
     if card.get("strength", 1.0) is None:
         typer.echo(
-            f"no taste of {rater}'s own foresaw the answers better than {base}, so this profile scores as that does; "
-            "more answers may tell them apart"
+            f"no taste of {card['rater']}'s own foresaw the answers better than {base}, so this profile scores as that "
+            "does; more answers may tell them apart"
         )
     typer.echo(f"{kind} reward in {out}: use it with --reward {out}")
-
-
-def _fitted(
-    source: Source, *, clip: Path | None, base: Path | None, rater: str | None, values: dict[str, Any], key: Key,
-    quiet: bool,
-) -> dict[str, Any]:  # fmt: skip
-    """Fit the kind that was asked for; returns its card."""
-    from redraft.cli import reward_fits
-
-    match source.kind:
-        case "profile":
-            return reward_fits.fit_profile(source, base=base, rater=rater, key=key)
-        case "head":
-            return reward_fits.fit_head(source, clip=clip, values=values, key=key)
-        case "facets":
-            return reward_fits.fit_facets(source, clip=clip, values=values, key=key, quiet=quiet)
-        case _:
-            return reward_fits.fit_preference(source, clip=clip, values=values, key=key, quiet=quiet)
 
 
 @app.command("score")

@@ -19,6 +19,22 @@ PAGE = "card.html"
 """The card of a facet model as a page, in its folder."""
 
 
+def fit_kind(
+    source: Source, *, clip: Path | None, base: Path | None, rater: str | None, values: Mapping[str, Any], key: Key,
+    quiet: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """Fit the kind that was asked for; returns its card."""
+    match source.kind:
+        case "profile":
+            return fit_profile(source, base=base, rater=rater, key=key)
+        case "head":
+            return fit_head(source, clip=clip, values=values, key=key)
+        case "facets":
+            return fit_facets(source, clip=clip, values=values, key=key, quiet=quiet)
+        case _:
+            return fit_preference(source, clip=clip, values=values, key=key, quiet=quiet)
+
+
 def fit_preference(
     source: Source, *, clip: Path | None, values: Mapping[str, Any], key: Key, quiet: bool
 ) -> dict[str, Any]:
