@@ -388,4 +388,5 @@ def test_a_scorer_without_a_folder_takes_none(
     answer = call("reward", "score", name, answers.parent / "0a.png", "--prompt", "a star")
     assert answer.code == 2, answer.out
     assert f"{name} needs a folder, '' is none" in answer.err
-    assert f"in [scorers.{name}]" in answer.err
+    assert f"set folder = '...' in [scorers.{name}] to" in answer.err
+    assert ("itself, or" in answer.err) == (name in ("preference", "profile", "facets", "fitted"))

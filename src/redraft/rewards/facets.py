@@ -126,7 +126,7 @@ class FacetsScorer:
     @classmethod
     def build(cls, config: FacetsConfig, context: ModelContext) -> FacetsScorer:
         """Open the folder `context.folder`; errors as `open_facets` raises them."""
-        folder = named_folder(context.folder, scorer=config.name, holds="the facets")
+        folder = named_folder(context.folder, scorer=config.name, holds="the facets", is_a_name=True)
         return open_facets(folder, config=config, device=context.device, dtype=context.dtype)
 
     def score(self, images: Images, prompts: Sequence[Prompt]) -> Scores:

@@ -58,7 +58,7 @@ class FittedRewardScorer(HeadsScorer):
     @classmethod
     def build(cls, config: FittedRewardConfig, context: ModelContext) -> FittedRewardScorer:  # type: ignore[override]
         """Open the folder `context.folder` on its CLIP; errors as `open_fitted` and `open_tower` raise them."""
-        folder = named_folder(context.folder, scorer=config.name, holds="the fitted reward")
+        folder = named_folder(context.folder, scorer=config.name, holds="the fitted reward", is_a_name=True)
         _, card = _read(folder)
         place = config.clip or found_place(card.clip_folder, folder=folder) or builtin_clip()
         parent = open_tower(place, device=context.device, dtype=context.dtype, batch=config.batch)

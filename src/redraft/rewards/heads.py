@@ -153,5 +153,5 @@ def require_parent(card: HeadCard, *, tower: ClipTower, source: str) -> None:
     if card.clip != tower.identity:
         raise UsageError(
             f"{source} was fitted on the CLIP {card.clip}, this one is {tower.identity}: heads read the features of "
-            "their own CLIP only; give that folder, or fit the heads again"
+            "their own CLIP only; give that folder (as `clip` in the table of a fitted reward), or fit the heads again"
         )

@@ -52,7 +52,7 @@ class PreferenceScorer:
     @classmethod
     def build(cls, config: PreferenceConfig, context: ModelContext) -> PreferenceScorer:
         """Open the folder `context.folder`; errors as `open_tower` and `read_card` raise them."""
-        folder = named_folder(context.folder, scorer=config.name, holds="the preference model")
+        folder = named_folder(context.folder, scorer=config.name, holds="the preference model", is_a_name=True)
         card = read_card(folder)
         tower = open_tower(folder, device=context.device, dtype=context.dtype, batch=config.batch)
         return cls(tower, card=card, name=config.name)

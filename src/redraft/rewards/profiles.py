@@ -85,7 +85,7 @@ class ProfileScorer:
     @classmethod
     def build(cls, config: ProfileConfig, context: ModelContext) -> ProfileScorer:
         """Open the folder `context.folder` on its base; errors as `read_profile` and the base raise them."""
-        folder = named_folder(context.folder, scorer=config.name, holds="the profile")
+        folder = named_folder(context.folder, scorer=config.name, holds="the profile", is_a_name=True)
         card = read_profile(folder)
         base = PreferenceScorer.build(
             PreferenceConfig(batch=config.batch),

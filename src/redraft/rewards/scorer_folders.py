@@ -9,16 +9,18 @@ from pathlib import Path
 from redraft.core.errors import UsageError
 
 
-def named_folder(place: str | Path, *, scorer: str, holds: str) -> Path:
+def named_folder(place: str | Path, *, scorer: str, holds: str, is_a_name: bool = False) -> Path:
     """The folder of a scorer.
 
-    holds: what lies in it, for messages. Raises UsageError when none was named: "" must never become the folder that
-    the program happens to run in.
+    holds: what lies in it, for messages. is_a_name: whether the folder itself can be given where a scorer's name is
+    asked for, because its card tells which scorer it is of. Raises UsageError when none was named: "" must never become
+    the folder that the program happens to run in.
     """
     if not str(place):
+        way = f"give the folder with {holds} itself, or " if is_a_name else ""
+        what = "it" if is_a_name else f"the folder with {holds}"
         raise UsageError(
-            f"{scorer} needs a folder, '' is none: give the folder with {holds} in place of the name, or set "
-            f"folder = '...' in [scorers.{scorer}]"
+            f"{scorer} needs a folder, '' is none: {way}set folder = '...' in [scorers.{scorer}] to {what}"
         )
     return Path(place)
 
