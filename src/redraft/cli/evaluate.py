@@ -17,6 +17,8 @@ from redraft.core import plugins
 from redraft.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from redraft.cli.contestants import Sampling
     from redraft.cli.ranking import Wanted
     from redraft.loop.config import RunConfig
