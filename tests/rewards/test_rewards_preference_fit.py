@@ -24,6 +24,7 @@ from redraft.rewards.preference_card import PreferenceCard
 from redraft.rewards.preference_config import PreferenceFitConfig
 from redraft.rewards.preference_data import PreferenceData, preference_data
 from redraft.rewards.preference_fit import MOST_SCALE, fit_preference
+from redraft.rewards.preference_noise import spoiled
 from redraft.rewards.preference_pictures import PixelPictures
 from redraft.rewards.profiles import (
     STRENGTHS,
@@ -181,6 +182,25 @@ def test_augmentation_is_light_and_spares_prompts_that_name_sides() -> None:
     assert is_sided(Prompt(text="a star left of a circle"), words)
     assert is_sided(Prompt(text="a box labelled OK"), words)
     assert not is_sided(Prompt(text="a bright star, leftover"), words)
+
+
+def test_a_fit_learns_that_noise_is_worse_if_asked_to(tower: ClipTower) -> None:
+    """People chose by red alone, among pictures of one grain; copies under other noise were never shown."""
+    shown = pictures()
+    copies = spoiled(shown.inputs(torch.arange(64), tower.preprocessing), key=KEY.child("copies"))
+
+    def won(weight: float) -> float:
+        config = fast(spoiled=weight, epochs=24, patience=24)
+        reward = fit_preference(tower, data_of("pair"), shown, key=KEY, config=config)
+        assert reward.card.metrics["held_out/pair_accuracy"] > 0.8
+        inputs = torch.cat([shown.inputs(torch.arange(64), tower.preprocessing), copies])
+        with torch.no_grad():
+            image = reward.tower.model.get_image_features(pixel_values=inputs).pooler_output
+        scores = torch.nn.functional.normalize(image, dim=-1) @ reward.tower.text_features([Prompt(text="red")])[0]
+        return (scores[:64] > scores[64:]).double().mean().item()
+
+    assert won(0.0) < 0.8
+    assert won(1.0) > 0.9
 
 
 def test_mirrored_fits_learn_too(tower: ClipTower) -> None:

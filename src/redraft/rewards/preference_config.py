@@ -27,6 +27,9 @@ class PreferenceFitConfig(Config):
     )
     point_weight: float = Field(default=1.0, ge=0, description="weight of single ratings beside pairs")
     contrast: float = Field(default=0.0, ge=0, description="weight of CLIP's own loss on the pictures people chose")
+    spoiled: float = Field(
+        default=0.6, ge=0, description="weight of ranking pictures above themselves under noise, which nobody compares"
+    )
     epochs: int = Field(default=12, ge=1, description="passes over all rows")
     batch: int = Field(default=64, ge=1, description="rows a step, those of one prompt together")
     learning_rate: float = Field(default=1e-3, gt=0, description="of AdamW, after the warm-up; then a cosine to 0")

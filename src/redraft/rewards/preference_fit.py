@@ -3,10 +3,11 @@
     1  s = exp(logit_scale) * cos(image, text) of every picture of a batch; logit_scale is held in [0, ln 100]
     2  pairs: cross-entropy of the outcome under Bradley-Terry or a model with ties, at s_first - s_second
     3  ratings of single pictures: cross-entropy of sigmoid(s - offset)
-    4  after each pass: accuracy on choices of held-out prompts; the best weights are kept (`preference_passes`)
+    4  some pictures of the batch against themselves under noise, which must lose (`preference_noise`)
+    5  after each pass: accuracy on choices of held-out prompts; the best weights are kept (`preference_passes`)
 
 Differs from HPS v2's script: losses are averaged with their weights, where the script sums them over a device's batch
-(AdamW makes up for the factor, but for its epsilon); ties may have a probability of their own.
+(AdamW makes up for the factor, but for its epsilon); ties may have a probability of their own; pictures are spoiled.
 With `rewards/fit.py` the only file of this room that trains. Deterministic: same answers, config and key, same weights.
 """
 
@@ -39,6 +40,7 @@ from redraft.rewards.preference_card import PreferenceCard
 from redraft.rewards.preference_config import PreferenceFitConfig
 from redraft.rewards.preference_data import PreferenceData, prompt_weights
 from redraft.rewards.preference_losses import pair_loss, rating_point_loss
+from redraft.rewards.preference_noise import SPOILED_AT_ONCE, spoiled, spoiled_loss
 from redraft.rewards.preference_passes import BestPass
 from redraft.rewards.preference_pictures import Pictures
 from redraft.rewards.ratings import split_by_group
@@ -156,20 +158,32 @@ class _Training:
                 inputs, jitter=self.config.jitter, shift=self.config.shift,
                 mirrored=~fixed & self.config.mirror, key=key,
             )  # fmt: skip
-        image = self.model.get_image_features(pixel_values=inputs).pooler_output
-        identifiers, mask = (part[prompts].to(self.tower.device) for part in self._tokens)
-        width = int(mask.sum(1).max())
-        text = self.model.get_text_features(
-            input_ids=identifiers[:, :width], attention_mask=mask[:, :width]
-        ).pooler_output
-        image, text = functional.normalize(image.float(), dim=-1), functional.normalize(text.float(), dim=-1)
+        cosine = self._images(inputs) @ self._texts(prompts).T
         return Encoded(
-            cosine=image @ text.T, picture=picture.to(image.device), prompt=prompt.to(image.device),
+            cosine=cosine, picture=picture.to(cosine.device), prompt=prompt.to(cosine.device),
             scale=self.model.logit_scale.exp().float(),
         )  # fmt: skip
 
+    def _images(self, inputs: torch.Tensor) -> torch.Tensor:
+        return functional.normalize(self.model.get_image_features(pixel_values=inputs).pooler_output.float(), dim=-1)
+
+    def _texts(self, prompts: torch.Tensor) -> torch.Tensor:
+        identifiers, mask = (part[prompts].to(self.tower.device) for part in self._tokens)
+        width = int(mask.sum(1).max())
+        text = self.model.get_text_features(input_ids=identifiers[:, :width], attention_mask=mask[:, :width])
+        return functional.normalize(text.pooler_output.float(), dim=-1)
+
+    def _spoiled(self, data: PreferenceData, entries: torch.Tensor, scores: torch.Tensor, *, key: Key) -> torch.Tensor:
+        """The loss of some of the entries B, of these scores, against their spoiled copies."""
+        some = key.child("which").permutation(len(entries))[:SPOILED_AT_ONCE]
+        asked = entries[some]
+        inputs = self.pictures.inputs(data.entry_picture[asked], self.tower.preprocessing)
+        image = self._images(spoiled(inputs.to(self.tower.device, self.tower.dtype), key=key))
+        below = self.model.logit_scale.exp().float() * (image * self._texts(data.entry_prompt[asked])).sum(-1)
+        return spoiled_loss(scores[some.to(scores.device)], below)
+
     def loss(self, side: _Side, pairs: torch.Tensor, points: torch.Tensor, *, key: Key | None) -> torch.Tensor:
-        """Weighted mean over pairs, plus `point_weight` times that over points."""
+        """Weighted mean over pairs, plus `point_weight` times that over points, and the parts that are asked for."""
         data = side.data
         asked = torch.cat([data.pairs[pairs].flatten(), data.points[points]])
         entries, place = torch.unique(asked, return_inverse=True)
@@ -177,6 +191,8 @@ class _Training:
         scores = encoded.scores[place.to(self.tower.device)]
         sides = scores[: 2 * len(pairs)].reshape(-1, 2)
         loss = scores.sum() * 0
+        if self.config.spoiled and key is not None:
+            loss = loss + self.config.spoiled * self._spoiled(data, entries, encoded.scores, key=key.child("spoiled"))
         if len(pairs):
             weight = side.pair_weight[pairs].to(scores)
             values = pair_loss(
