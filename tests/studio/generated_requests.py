@@ -310,18 +310,19 @@ def _quoted(text: str) -> str:
 
 def _worse(good: Any, draw: Callable[[Any], Any]) -> Any:
     """The same JSON with one or two of its values replaced, one left out, or one too many."""
+    # Copies of VALUES, since the second replacement may be within what the first one put there.
     for _ in range(draw(st.integers(0, 2))):
         places = list(_places(good))
         if not places:
-            return draw(st.sampled_from(VALUES))
+            return copy.deepcopy(draw(st.sampled_from(VALUES)))
         holder, key = draw(st.sampled_from(places))
         what = draw(st.integers(0, 9))
         if what == 0:
             del holder[key]
         elif what == 1 and isinstance(holder, dict):
-            holder[draw(st.sampled_from(NAMES))] = draw(st.sampled_from(VALUES))
+            holder[draw(st.sampled_from(NAMES))] = copy.deepcopy(draw(st.sampled_from(VALUES)))
         else:
-            holder[key] = draw(st.sampled_from(VALUES))
+            holder[key] = copy.deepcopy(draw(st.sampled_from(VALUES)))
     return good
 
 
