@@ -30,6 +30,8 @@ def test_an_unknown_key_of_the_configuration(call: Call, tmp_path: Path) -> None
     [
         (b"[fit\n", "is not valid TOML"),
         (b"\xff\xfe", "cannot be read"),
+        (b"rounds = " + b"9" * 5000, "cannot be read: Exceeds the limit"),
+        (b"rounds = " + b"[" * 5000 + b"]" * 5000, "cannot be read: "),
         (b"rounds = 0\n", "rounds = 0: Input should be greater than or equal to 1"),
         (b"model = 3\n", "model = 3, method = 'nft': both must be text"),
     ],

@@ -137,6 +137,15 @@ def test_a_repeated_prompt_would_shift_the_pictures_and_is_refused(call: Call, p
     assert not (tmp_path / "prompts").exists()
 
 
+def test_pictures_that_belong_to_no_prompt_are_told(call: Call, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("a red star\na blue circle\n")
+    answer = call("evaluate", "-s", "prompts", "--prompts", tmp_path / "prompts.txt", "--judge", "clip",
+                  pictures / "true", "-o", tmp_path)  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert f"warning: 10 of the pictures in '{pictures / 'true'}' will not be judged" in answer.err
+    assert f"'{pictures / 'true' / '00002.png'}' is the first" in answer.err
+
+
 def test_duels_needed(call: Call) -> None:
     answer = call("evaluate", "--duels-needed", 0.6, "--json")
     assert answer.code == 0, answer.err

@@ -23,6 +23,7 @@ from redraft.evaluation.benchmarks.features import InceptionFeatures, features_o
 from redraft.evaluation.benchmarks.hpsv2 import REWORDINGS, Hpsv2Benchmark, group_spread, read_styles
 from redraft.evaluation.benchmarks.pictures import PictureFolder, read_picture
 from redraft.evaluation.benchmarks.rows import mean_row, win_rate
+from redraft.evaluation.benchmarks.runner import orders
 from redraft.evaluation.benchmarks.scored import PromptsBenchmark
 from redraft.evaluation.benchmarks.stability import by_size, by_wording
 from redraft.evaluation.metrics import frechet_distance, kernel_distance, kernel_distances, kernel_subsets
@@ -375,6 +376,40 @@ def test_layouts_of_picture_folders(tmp_path: Path) -> None:
         PictureFolder(tmp_path / "nothing", benchmark)
 
 
+def test_pictures_that_no_prompt_asks_for_are_named(tmp_path: Path) -> None:
+    benchmark = world(prompts=12, images_per_prompt=2)
+    save(tmp_path / "00003" / "samples" / "0000.png")
+    save(tmp_path / "00003" / "grid.png")  # GenEval's own tool lays a sheet beside them
+    for name in ("00012.png", "00003/samples/0002.png", "cover.jpg"):
+        save(tmp_path / name)
+    folder = PictureFolder(tmp_path, benchmark)
+    assert folder.found == 1
+    assert folder.unread == tuple(tmp_path / name for name in ("00003/samples/0002.png", "00012.png", "cover.jpg"))
+
+
+@pytest.mark.parametrize("below", ["", "samples"])
+def test_pictures_named_by_their_text(tmp_path: Path, below: str) -> None:
+    benchmark = world(prompts=12, images_per_prompt=2)
+    text = benchmark.prompts[7].text
+    for number in (10, 9, 11):
+        save(tmp_path / below / f"{text}_{number:06d}.png", colour=(number, 0, 0))
+    folder = PictureFolder(tmp_path, benchmark)
+    pictures = [picture for picture in folder(orders(benchmark)) if picture is not None]
+    assert [round(255 * float(picture[0, 0, 0])) for picture in pictures] == [9, 10]
+    assert folder.unread == (tmp_path / below / f"{text}_000011.png",)
+
+
+def test_the_first_prompts_of_each_style_keep_their_pictures(tmp_path: Path) -> None:
+    for style in ("animation", "photo"):
+        (tmp_path / f"{style}.json").write_text(json.dumps(["one", "two", "three"]))
+    benchmark = Hpsv2Benchmark(read_styles(tmp_path), scorer=jpeg(), limit=2, wordings=("original", "lower-case"))
+    assert [prompt.text for prompt in benchmark.prompts] == ["one", "two"] * 4
+    assert benchmark.file_stems == (
+        ("animation/00000", "00000"), ("animation/00001", "00001"), ("photo/00000", "00003"), ("photo/00001", "00004"),
+        ("animation/00003", "00006"), ("animation/00004", "00007"), ("photo/00003", "00009"), ("photo/00004", "00010"),
+    )  # fmt: skip
+
+
 def test_styles_have_their_own_folders(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     for style in ("animation", "photo"):
@@ -382,8 +417,6 @@ def test_styles_have_their_own_folders(tmp_path: Path) -> None:
         save(tmp_path / "pictures" / style / "00001.jpg", colour="red" if style == "photo" else "blue")
     benchmark = Hpsv2Benchmark(read_styles(tmp_path / "data"), scorer=jpeg())
     folder = PictureFolder(tmp_path / "pictures", benchmark)
-    from redraft.evaluation.benchmarks.runner import orders
-
     pictures = folder(orders(benchmark))
     assert [picture is None for picture in pictures] == [True, False, True, False]
     assert pictures[1] is not None

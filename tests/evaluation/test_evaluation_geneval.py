@@ -292,6 +292,14 @@ def judged_real(test_data: Path, path: Path, *, right: object, missing: frozense
         )
 
 
+def test_the_first_prompts_of_each_task_keep_their_pictures(test_data: Path) -> None:
+    scenes = read_scenes(test_data / "geneval" / "evaluation_metadata.jsonl")
+    names = read_names(test_data / "geneval" / "object_names.txt")
+    few = GenevalBenchmark(scenes, detector=GivenDetector(names, {}), namer=SaysWhatIsWanted({}), limit=2)
+    assert [int(stem) for (stem,) in few.file_stems] == [0, 1, 80, 81, 179, 180, 259, 260, 353, 354, 453, 454]
+    assert few.prompts == tuple(scenes[int(stem)][0] for (stem,) in few.file_stems)
+
+
 def test_overall_is_the_mean_of_task_means(test_data: Path, tmp_path: Path) -> None:
     benchmark, judged = judged_real(
         test_data, tmp_path / "m.jsonl", right=lambda task, index: task != "position" or index < 1

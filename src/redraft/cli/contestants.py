@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from redraft.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -66,6 +68,13 @@ def open_painter(
         from redraft.evaluation.benchmarks.pictures import PictureFolder
 
         folder = PictureFolder(contestant.pictures, benchmark)
+        if folder.unread:
+            typer.echo(
+                f"warning: {len(folder.unread):,} of the pictures in {str(contestant.pictures)!r} will not be judged, "
+                f"{str(folder.unread[0])!r} is the first: their names give no place or text of a prompt that is "
+                f"judged, or it has its {benchmark.images_per_prompt} pictures without them",
+                err=True,
+            )
         return folder, {"pictures": str(contestant.pictures)}
     from redraft.cli.generate import open_model
     from redraft.loop.benchmarking import ModelPainter, made_by

@@ -27,6 +27,9 @@ def read_toml(text: str, *, source: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source} is not valid TOML: {error}; mend that line") from error
+    except (ValueError, RecursionError) as error:
+        # Whole numbers of thousands of digits, and arrays within arrays, are valid TOML that Python does not read.
+        raise ConfigError(f"{source} cannot be read: {error}; shorten the number or unfold the table") from error
 
 
 def build(model: type[ConfigType], values: Mapping[str, Any], *, source: str) -> ConfigType:

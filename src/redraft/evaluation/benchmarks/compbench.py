@@ -33,6 +33,7 @@ from redraft.evaluation.benchmarks.compbench_rules import (
 from redraft.evaluation.benchmarks.detections import Detection, Detector
 from redraft.evaluation.benchmarks.detector import KNOWN, detector_checks, detector_of
 from redraft.evaluation.benchmarks.rows import mean_row
+from redraft.evaluation.benchmarks.selection import first_of_each
 from redraft.evaluation.suites import SuiteContext
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ class CompbenchConfig(Config):
 class CompbenchBenchmark:
     """One row a category: numeracy, spatial, color, those that are there. No overall: they have no common unit.
 
+    prompts: of the whole lists; a text is judged once where they repeat it. limit: only the first so many of each
+    category are judged. Pictures in folders keep the places of the whole lists.
+
     Raises:
         UsageError: when the detector can judge fewer than two prompts, or there are colours and no namer.
     """
@@ -71,12 +75,18 @@ class CompbenchBenchmark:
 
     def __init__(
         self, prompts: Sequence[Prompt], *, detector: Detector, namer: ColourNamer | None = None,
-        threshold: float = 0.5, images_per_prompt: int = 10, known: Path | None = None,
+        threshold: float = 0.5, images_per_prompt: int = 10, known: Path | None = None, limit: int | None = None,
     ) -> None:  # fmt: skip
+        first: dict[Prompt, int] = {}
+        for place, prompt in enumerate(prompts):
+            first.setdefault(prompt, place)
+        distinct = tuple(first)
+        prompts = [distinct[number] for number in first_of_each((task_of(item) for item in distinct), limit=limit)]
         wanted = {prompt: read_wanted(prompt, detector.names) for prompt in prompts}
         self._wanted: dict[Prompt, Wanted] = {prompt: found for prompt, found in wanted.items() if found is not None}
         self.prompts = tuple(prompt for prompt in prompts if prompt in self._wanted)
-        self._asked = {task: sum(prompt.tag("task") == task for prompt in prompts) for task in TASKS}
+        self.file_stems = tuple((f"{first[prompt]:05d}",) for prompt in self.prompts)
+        self._asked = {task: sum(task_of(prompt) == task for prompt in prompts) for task in TASKS}
         if len(self.prompts) < 2 or (namer is None and any(item.tag("task") == "color" for item in self.prompts)):
             raise UsageError(
                 f"{len(self.prompts)} of {len(prompts)} prompts speak only of things that the detector has a name for, "
@@ -95,7 +105,7 @@ class CompbenchBenchmark:
     def build(cls, config: CompbenchConfig, context: SuiteContext) -> CompbenchBenchmark:
         """Read the files that `context.folder` has, open detector and, where there are colours, CLIP."""
         folder = Path(context.folder)
-        prompts = read_prompts(folder, part=config.part, limit=config.limit)
+        prompts = read_prompts(folder, part=config.part)
         coloured = any(prompt.tag("task") == "color" for prompt in prompts)
         return cls(
             prompts,
@@ -104,6 +114,7 @@ class CompbenchBenchmark:
             threshold=config.threshold,
             images_per_prompt=config.images_per_prompt,
             known=folder / KNOWN,
+            limit=config.limit,
         )
 
     def judge(self, images: Images, prompts: Sequence[Prompt]) -> Judgement:
@@ -169,8 +180,13 @@ def read_wanted(prompt: Prompt, names: Sequence[str]) -> Wanted | None:
     return read_place(prompt.text, names) if task == "spatial" else read_colours(prompt.text, names)
 
 
-def read_prompts(folder: Path, *, part: str, limit: int | None = None) -> tuple[Prompt, ...]:
-    """The prompts of numeracy, spatial and color, those that are there, one a line, tagged `task:NAME`; each text once.
+def task_of(prompt: Prompt) -> str:
+    """numeracy, spatial or color; "" where a prompt has no tag `task:`."""
+    return prompt.tag("task") or ""
+
+
+def read_prompts(folder: Path, *, part: str) -> tuple[Prompt, ...]:
+    """The prompts of numeracy, spatial and color, those that are there, one a line, tagged `task:NAME`.
 
     Raises UsageError when no file is there or one cannot be read.
     """
@@ -180,11 +196,11 @@ def read_prompts(folder: Path, *, part: str, limit: int | None = None) -> tuple[
         if not path.is_file():
             continue
         try:
-            lines = dict.fromkeys(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines())
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{path} cannot be read ({error}): it must hold one prompt a line") from error
         tags = ("suite:t2i-compbench", f"task:{task}")
-        texts = [line for line in lines if line][:limit]
+        texts = [line.strip() for line in lines if line.strip()]
         prompts += [Prompt(text=text, tags=tags, source=path.name, licence="MIT") for text in texts]
     if not prompts:
         raise UsageError(

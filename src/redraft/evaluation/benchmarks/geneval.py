@@ -23,6 +23,7 @@ from redraft.evaluation.benchmarks.detections import Detection, Detector, overla
 from redraft.evaluation.benchmarks.detector import KNOWN, detector_checks, detector_of
 from redraft.evaluation.benchmarks.geneval_rules import TASKS, Clause, Rules, Scene, faults, read_scenes
 from redraft.evaluation.benchmarks.rows import mean_row
+from redraft.evaluation.benchmarks.selection import first_of_each
 from redraft.evaluation.suites import SuiteContext
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ class GenevalConfig(Config):
 class GenevalBenchmark:
     """Rows: overall, the six tasks, and the share of prompts with at least one right picture of those asked for.
 
-    known: folder of pictures that the detector must see right in the self-test (see `detector_checks`).
+    scenes: of the whole list. limit: only the first so many of each task are judged; pictures in folders keep the
+    places of the whole list. known: folder of pictures that the detector must see right in the self-test (see
+    `detector_checks`).
 
     Raises:
         UsageError: when a prompt asks for a class that the detector does not have.
@@ -64,9 +67,12 @@ class GenevalBenchmark:
 
     def __init__(
         self, scenes: Sequence[tuple[Prompt, Scene]], *, detector: Detector, namer: ColourNamer,
-        rules: Rules | None = None, images_per_prompt: int = 4, known: Path | None = None,
+        rules: Rules | None = None, images_per_prompt: int = 4, known: Path | None = None, limit: int | None = None,
     ) -> None:  # fmt: skip
+        places = first_of_each((scene.task for _, scene in scenes), limit=limit)
+        scenes = [scenes[place] for place in places]
         self.prompts, self.images_per_prompt = tuple(prompt for prompt, _ in scenes), images_per_prompt
+        self.file_stems = tuple((f"{place:05d}",) for place in places)
         self._scenes = dict(scenes)
         self.detector, self.namer, self.rules, self._known = detector, namer, rules or Rules(), known
         unknown = sorted({name for _, scene in scenes for name in scene.names} - set(detector.names))
@@ -83,15 +89,15 @@ class GenevalBenchmark:
     def build(cls, config: GenevalConfig, context: SuiteContext) -> GenevalBenchmark:
         """Read prompts and object names of `context.folder`, open detector and CLIP. Raises as these do."""
         folder = Path(context.folder)
-        scenes = _first(read_scenes(folder / METADATA), config.limit)
         rules = Rules(**{name: getattr(config, name) for name in Rules.__dataclass_fields__})
         return cls(
-            scenes,
+            read_scenes(folder / METADATA),
             detector=detector_of(folder, detector=config.detector, device=config.device),
             namer=open_namer(config.judge or str(folder / "clip"), context),
             rules=rules,
             images_per_prompt=config.images_per_prompt,
             known=folder / KNOWN,
+            limit=config.limit,
         )
 
     def judge(self, images: Images, prompts: Sequence[Prompt]) -> Judgement:
@@ -208,13 +214,3 @@ def rule_checks() -> tuple[Check, ...]:
         words = {True: "right", False: "wrong"}
         checks.append(Check(name=name, expected=words[right], found=words[found], passed=found == right))
     return tuple(checks)
-
-
-def _first(scenes: Sequence[tuple[Prompt, Scene]], limit: int | None) -> list[tuple[Prompt, Scene]]:
-    """The first `limit` of each task, in file order."""
-    chosen, numbers = [], dict.fromkeys(TASKS, 0)
-    for prompt, scene in scenes:
-        numbers[scene.task] += 1
-        if limit is None or numbers[scene.task] <= limit:
-            chosen.append((prompt, scene))
-    return chosen

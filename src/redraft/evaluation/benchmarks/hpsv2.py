@@ -7,6 +7,7 @@ file order: `group_spread`. It is no interval; intervals here come from the boot
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from redraft.core.records import Prompt
 from redraft.evaluation.benchmarks.benchmark import Check, Judged, Judgement, Row, close, fingerprint_of
 from redraft.evaluation.benchmarks.rows import mean_row
 from redraft.evaluation.benchmarks.scored import judge_checks
+from redraft.evaluation.benchmarks.selection import first_of_each, places_within
 from redraft.evaluation.statistics import FloatArray
 from redraft.evaluation.suites import SuiteContext
 
@@ -63,6 +65,9 @@ class Hpsv2Config(Config):
 class Hpsv2Benchmark:
     """Rows: average, then each style with the spread of its groups, then each further wording.
 
+    prompts: of the whole lists. limit: only the first so many of each style are judged; pictures in folders keep the
+    places of the whole lists, the pictures of a second wording come after all those of the first.
+
     Raises:
         UsageError: when there are fewer than two prompts.
     """
@@ -78,7 +83,12 @@ class Hpsv2Benchmark:
         scorer: Scorer,
         images_per_prompt: int = 1,
         wordings: Sequence[Wording] = ("original",),
+        limit: int | None = None,
     ) -> None:
+        styles = [prompt.tag("style") or "" for prompt in prompts]
+        places = first_of_each(styles, limit=limit)
+        self.file_stems = _file_stems(styles, places, wordings=len(wordings))
+        prompts = [prompts[place] for place in places]
         self.scorer, self.images_per_prompt, self.wordings = scorer, images_per_prompt, tuple(wordings)
         self.prompts = tuple(_reworded(prompt, wording) for wording in self.wordings for prompt in prompts)
         if len(prompts) < 2:
@@ -91,10 +101,11 @@ class Hpsv2Benchmark:
     def build(cls, config: Hpsv2Config, context: SuiteContext) -> Hpsv2Benchmark:
         """Read the style files of `context.folder`. Raises UsageError when there is none."""
         return cls(
-            read_styles(Path(context.folder), limit=config.limit),
+            read_styles(Path(context.folder)),
             scorer=context.require_scorer(config.judge),
             images_per_prompt=config.images_per_prompt,
             wordings=config.wordings,
+            limit=config.limit,
         )
 
     def judge(self, images: Images, prompts: Sequence[Prompt]) -> Judgement:
@@ -146,7 +157,7 @@ def group_spread(scores: FloatArray, *, group: int = GROUP) -> tuple[float, floa
     return float(scores.mean()), float(means.std())
 
 
-def read_styles(folder: Path, *, limit: int | None = None) -> tuple[Prompt, ...]:
+def read_styles(folder: Path) -> tuple[Prompt, ...]:
     """The prompts of every style that the folder has, in file order, tagged `suite:hpsv2` and `style:NAME`.
 
     Raises UsageError when no style is there, or a file is no list of texts.
@@ -156,8 +167,8 @@ def read_styles(folder: Path, *, limit: int | None = None) -> tuple[Prompt, ...]
         candidates = [folder / f"{name}{ending}" for name in names for ending in (".json", ".txt")]
         path = next((path for path in candidates if path.is_file()), None)
         if path is not None:
-            texts = _texts(path)[:limit]
-            prompts += [Prompt(text=text, tags=("suite:hpsv2", f"style:{style}"), source=path.name) for text in texts]
+            tags = ("suite:hpsv2", f"style:{style}")
+            prompts += [Prompt(text=text, tags=tags, source=path.name) for text in _texts(path)]
     if not prompts:
         raise UsageError(
             f"{str(folder)!r} has no prompts of HPS v2: it must hold {', '.join(STYLES)} as .json (a list of texts) or "
@@ -175,6 +186,19 @@ def _texts(path: Path) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(value, str) and value.strip() for value in values):
         raise UsageError(f"{path} is no list of texts: HPS v2's files are JSON lists of prompts; fetch them again")
     return [value.strip() for value in values]
+
+
+def _file_stems(styles: Sequence[str], places: Sequence[int], *, wordings: int) -> tuple[tuple[str, str], ...]:
+    """Within the folder of the style as HPS v2's own tool writes them, or by the place in all lists together."""
+    within, counts = places_within(styles), Counter(styles)
+    return tuple(
+        (
+            f"{styles[place]}/{wording * counts[styles[place]] + within[place]:05d}",
+            f"{wording * len(styles) + place:05d}",
+        )
+        for wording in range(wordings)
+        for place in places
+    )
 
 
 def _reworded(prompt: Prompt, wording: Wording) -> Prompt:

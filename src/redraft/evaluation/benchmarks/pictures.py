@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -25,29 +25,44 @@ LARGEST = 64_000_000
 """Pixels of a picture; more is taken for a decompression bomb."""
 
 
+@runtime_checkable
+class Filed(Protocol):
+    """A benchmark that names the files of its pictures: for each prompt paths below the folder, without ending, the
+    best first. One without names them by the places of its prompts.
+    """
+
+    file_stems: Sequence[Sequence[str]]
+
+
 class PictureFolder:
     """A painter that reads `NNNNN.png` (one picture a prompt) or `NNNNN/samples/NNNN.png` (GenEval's layout).
 
-    NNNNN is the place of the prompt in the benchmark, from 00000. HPS v2's layout, `STYLE/NNNNN.jpg` with places
-    counted within the style, is read where a prompt has a tag `style:NAME` and the folder that subfolder. A picture
-    that is not there is missing in the coverage.
+    NNNNN is the place of the prompt in the published list, from 00000, also where only some of the list are judged; HPS
+    v2's layout is `STYLE/NNNNN.jpg`, places counted within the style. `TEXT_NNNNNN.png` in the folder or in its
+    `samples` (T2I-CompBench's layout) belong to the prompt of that text, in the order of their numbers. A picture that
+    is not there is missing in the coverage.
 
     Raises:
         UsageError: when the folder has no picture of the benchmark at all.
     """
 
     def __init__(self, folder: Path, benchmark: Benchmark) -> None:
+        by_text = _by_text(folder)
         self._files = {
             (place, index): path
-            for place, names in enumerate(_names(benchmark, folder))
+            for place, (prompt, stems) in enumerate(zip(benchmark.prompts, _stems(benchmark), strict=True))
             for index in range(benchmark.images_per_prompt)
-            if (path := _find(names, index)) is not None
+            if (path := _find([folder / stem for stem in stems], index, named=by_text.get(prompt.text, []))) is not None
         }
         if not self._files:
             raise UsageError(
                 f"{str(folder)!r} has no picture for {benchmark.name}: name them 00000.png, 00001.png and so on, by "
                 "the place of the prompt (or 00000/samples/0000.png for several pictures a prompt)"
             )
+        read = set(self._files.values())
+        # GenEval's own tool lays a sheet of all pictures of a prompt beside them.
+        self.unread = tuple(path for path in picture_files(folder) if path not in read and path.stem != "grid")
+        """Pictures of the folder that belong to nothing that is judged."""
 
     def __call__(self, wanted: Sequence[Order]) -> list[torch.Tensor | None]:
         """The pictures of these orders, None where there is no file."""
@@ -108,23 +123,26 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     return Image.fromarray((values / 257).round().clip(0, 255).astype(np.uint8))
 
 
-def _names(benchmark: Benchmark, folder: Path) -> list[list[Path]]:
-    """For each prompt, where its pictures may be, without ending; several candidates, the first that is there wins."""
-    places: dict[str, int] = {}
-    names = []
-    for number, prompt in enumerate(benchmark.prompts):
-        candidates = [folder / f"{number:05d}"]
-        style = prompt.tag("style")
-        if style is not None:
-            within = places.get(style, 0)
-            places[style] = within + 1
-            candidates.insert(0, folder / style / f"{within:05d}")
-        names.append(candidates)
-    return names
+def _stems(benchmark: Benchmark) -> Sequence[Sequence[str]]:
+    if isinstance(benchmark, Filed):
+        return benchmark.file_stems
+    return [(f"{place:05d}",) for place in range(len(benchmark.prompts))]
 
 
-def _find(candidates: Sequence[Path], index: int) -> Path | None:
-    for stem in candidates:
+def _by_text(folder: Path) -> dict[str, list[Path]]:
+    """Files named `TEXT_NNNNNN` by their text, each text's in the order of the numbers."""
+    found: dict[str, list[tuple[int, Path]]] = {}
+    for place in (folder, folder / "samples"):
+        for path in place.iterdir() if place.is_dir() else ():
+            text, _, number = path.stem.rpartition("_")
+            if text and number.isdecimal() and path.suffix.lower() in ENDINGS:
+                found.setdefault(text, []).append((int(number), path))
+    return {text: [path for _, path in sorted(files)] for text, files in found.items()}
+
+
+def _find(stems: Sequence[Path], index: int, *, named: Sequence[Path]) -> Path | None:
+    """The picture of this index by its stem, else by its text."""
+    for stem in stems:
         options = [stem / "samples" / f"{index:04d}", stem / "samples" / f"{index:05d}"]
         if index == 0:
             options.append(stem)
@@ -133,4 +151,4 @@ def _find(candidates: Sequence[Path], index: int) -> Path | None:
                 path = option.with_name(option.name + ending)
                 if path.is_file():
                     return path
-    return None
+    return named[index] if index < len(named) else None
