@@ -387,6 +387,19 @@ def test_pictures_that_no_prompt_asks_for_are_named(tmp_path: Path) -> None:
     assert folder.unread == tuple(tmp_path / name for name in ("00003/samples/0002.png", "00012.png", "cover.jpg"))
 
 
+def test_pictures_that_say_that_they_are_of_another_prompt(tmp_path: Path) -> None:
+    benchmark = world(prompts=12, images_per_prompt=1)
+    for place in (3, 4):
+        save(tmp_path / f"{place:05d}" / "samples" / "0000.png")
+    beside = tmp_path / "00003" / "metadata.jsonl"
+    (tmp_path / "00004" / "metadata.jsonl").write_text("no JSON")
+    beside.write_text(json.dumps({"tag": "counting", "prompt": benchmark.prompts[3].text}) + "\n")
+    assert PictureFolder(tmp_path, benchmark).found == 2
+    beside.write_text(json.dumps({"prompt": "a photo of a bench"}))
+    with pytest.raises(UsageError, match=r"00003/metadata\.jsonl says that the pictures beside it are of 'a photo of"):
+        PictureFolder(tmp_path, benchmark)
+
+
 @pytest.mark.parametrize("below", ["", "samples"])
 def test_pictures_named_by_their_text(tmp_path: Path, below: str) -> None:
     benchmark = world(prompts=12, images_per_prompt=2)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from small_cycles import config_for, improve
 
+from redraft.cli.factory import PluginFactory
 from redraft.core.errors import UsageError
 from redraft.core.records import Prompt
 from redraft.loop.cycle import Outcome
 from redraft.models.checkpoints import decode
+from redraft.rewards.clip_tower import open_tower
+from redraft.rewards.scorer_folders import builtin_clip
 from redraft.store.workspace import Workspace
 
 SFT = {"methods": {"sft": {"choose": "best_of_n", "keep": 1}}}
@@ -79,6 +85,23 @@ def test_full_weights_and_two_rounds(model: Path, tmp_path: Path) -> None:
     if outcome.stopped_by is None:
         assert len(outcome.rounds) == 2
         assert outcome.rounds[1].state.step == 8
+
+
+def test_a_reward_fitted_on_another_clip_is_opened_by_its_folder_alone(model: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(builtin_clip(), tmp_path / "clip"))
+    (other / "concepts.safetensors").unlink()  # read off the weights as they were
+    weights = load_file(other / "model.safetensors")
+    weights["visual_projection.weight"] += 0.01
+    save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+    config = config_for(
+        model, method="draft", scorers={"clip": {"folder": str(other)}}, tripwires={"most_drift": 100.0}
+    )
+    outcome = improve(tmp_path / "w", config)
+    folder = tmp_path / "w" / "runs" / outcome.run / "reward"
+    card = json.loads((folder / "card.json").read_text())
+    assert card["clip_folder"] == "../../../../clip"
+    reward: Any = PluginFactory(scorers={"mine": {"plugin": "fitted", "folder": str(folder)}}).scorer("mine")
+    assert reward.card.clip == card["clip"] == open_tower(other).identity != open_tower(builtin_clip()).identity
 
 
 def test_free_prompts_need_a_reward_and_run_with_one(model: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from redraft.cli.factory import given_files
 from redraft.core.errors import UsageError
-from redraft.rewards.scorer_folders import builtin_clip, stored_place
+from redraft.rewards.scorer_folders import builtin_clip, stored_clip
 
 if TYPE_CHECKING:
     from redraft.cli.reward_answers import Source
@@ -83,7 +83,7 @@ def fit_head(source: Source, *, clip: Path | None, values: Mapping[str, Any], ke
         ratings = Ratings(images=images, prompts=prompts, labels=data.label, weights=data.point_weight)
         reward = fit_reward(
             _tower(clip), ratings, key=key, config=config,
-            clip_folder="" if clip is None else stored_place(clip, folder=source.out),
+            clip_folder=stored_clip(clip, folder=source.out),
         )  # fmt: skip
         reward.save(source.out)
     return reward.card.model_dump(mode="json")
@@ -106,7 +106,7 @@ def fit_facets(
         screen.stage("fit", f"{len(answers):,} answers by {len(answers.raters):,} people, {len(pictures):,} pictures")
         reward = fit(
             _tower(clip), answers, pictures, key=key, config=config,
-            clip_folder="" if clip is None else stored_place(clip, folder=source.out),
+            clip_folder=stored_clip(clip, folder=source.out),
             on_pass=lambda done, total, _: screen.progress(done, total),
         )  # fmt: skip
         reward.save(source.out)
@@ -130,7 +130,7 @@ def fit_profile(source: Source, *, base: Path | None, rater: str | None, key: Ke
         data = everybody.of_rater(rater)
         profile = fit(
             common, data, pictures, key=key, rater=rater,
-            base_folder=stored_place(base, folder=source.out),
+            base_folder=stored_clip(base, folder=source.out),
         )  # fmt: skip
         profile.save(source.out)
     return profile.card.model_dump(mode="json")

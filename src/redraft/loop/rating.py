@@ -147,6 +147,7 @@ def fitted_reward(
     packed, _ = journal.stage("rate", collect, inputs=inputs)
     from redraft.rewards.fit import fit_reward
     from redraft.rewards.ratings import Ratings
+    from redraft.rewards.scorer_folders import stored_clip
 
     observer.stage("fit", "a reward on those ratings")
     tower: Any = factory.scorer(options.clip).tower  # type: ignore[attr-defined]
@@ -155,8 +156,11 @@ def fitted_reward(
         prompts=repeated(prompts, options.pictures_per_prompt),
         labels=packed.tensors["labels"],
     )
-    reward = fit_reward(tower, ratings, key=key.child("fit"), config=options.fit, name="ratings")
     folder = journal.workspace.folder / "runs" / journal.run / "reward"
+    reward = fit_reward(
+        tower, ratings, key=key.child("fit"), config=options.fit, name="ratings",
+        clip_folder=stored_clip(tower.folder, folder=folder),
+    )  # fmt: skip
     reward.save(folder)
     held_out = {name: round(value, 3) for name, value in reward.card.metrics.items() if name.startswith("held_out")}
     observer.note(f"fitted reward on held-out ratings: {held_out}")

@@ -32,7 +32,8 @@ class ClipTower:
     dimension: D, the width of its features. scale: exp(logit_scale). identity: hash of the weights in half precision,
     the same before and after shipping in half; it tells which heads fit. fingerprint: hash of weights, settings,
     tokenizer, preprocessing, number format and scale; it tells which scores compare. truncated: texts cut so far.
-    concepts: what else its state tells, None where nothing is known of it.
+    concepts: what else its state tells, None where nothing is known of it. folder: where it lies, None for one that was
+    made otherwise.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class ClipTower:
         scale: float | None = None,
         long_texts: LongTexts = "truncate",
         concepts: Concepts | None = None,
+        folder: Path | None = None,
     ) -> None:
         """Take a CLIPModel in its final number format. batch: pictures at once. long_texts: see `long_texts`.
 
@@ -55,7 +57,7 @@ class ClipTower:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer, self.preprocessing, self.batch = tokenizer, preprocessing, batch
         self.long_texts: LongTexts = long_texts
-        self.concepts = concepts
+        self.concepts, self.folder = concepts, folder
         self.truncated = 0
         self._texts: dict[str, torch.Tensor] = {}
         state = model.state_dict()
@@ -196,6 +198,7 @@ def open_tower(
         scale=scale,
         long_texts=long_texts,
         concepts=concepts,
+        folder=path,
     )
 
 

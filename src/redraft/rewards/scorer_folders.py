@@ -37,6 +37,11 @@ def stored_place(needed: Path, *, folder: Path) -> str:
     return str(there) if common == Path(common.anchor) else Path(os.path.relpath(there, here)).as_posix()
 
 
+def stored_clip(clip: Path | None, *, folder: Path) -> str:
+    """`stored_place` of a CLIP folder; "" for the one that ships, which None means too."""
+    return "" if clip is None or clip.resolve() == builtin_clip().resolve() else stored_place(clip, folder=folder)
+
+
 def found_place(stored: str, *, folder: Path) -> str:
     """The folder that `stored_place` named; "" stays "".
 

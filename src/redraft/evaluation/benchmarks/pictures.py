@@ -5,6 +5,7 @@ Reading only; folders are laid out as the benchmarks' own tools write them.
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,10 +44,12 @@ class PictureFolder:
     is not there is missing in the coverage.
 
     Raises:
-        UsageError: when the folder has no picture of the benchmark at all.
+        UsageError: when the folder has no picture of the benchmark at all, or the metadata.jsonl that GenEval's tool
+            lays beside the pictures of a prompt is of another prompt.
     """
 
     def __init__(self, folder: Path, benchmark: Benchmark) -> None:
+        _require_same_prompts(folder, benchmark)
         by_text = _by_text(folder)
         self._files = {
             (place, index): path
@@ -127,6 +130,26 @@ def _stems(benchmark: Benchmark) -> Sequence[Sequence[str]]:
     if isinstance(benchmark, Filed):
         return benchmark.file_stems
     return [(f"{place:05d}",) for place in range(len(benchmark.prompts))]
+
+
+def _require_same_prompts(folder: Path, benchmark: Benchmark) -> None:
+    for prompt, stems in zip(benchmark.prompts, _stems(benchmark), strict=True):
+        for path in (folder / stem / "metadata.jsonl" for stem in stems):
+            said = _prompt_said(path)
+            if said is not None and said.strip() != prompt.text.strip():
+                raise UsageError(
+                    f"{path} says that the pictures beside it are of {said!r}, where {benchmark.name} has "
+                    f"{prompt.text!r}: they were painted from another list; give that list by --data"
+                )
+
+
+def _prompt_said(path: Path) -> str | None:
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            said = json.loads(file.readline())["prompt"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None  # It is not needed, and need not be GenEval's.
+    return said if isinstance(said, str) else None
 
 
 def _by_text(folder: Path) -> dict[str, list[Path]]:
