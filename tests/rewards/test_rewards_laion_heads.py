@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import save_tiny_clip
 from released_layouts import Weights, mlp_state
 
 from redraft.core.errors import UsageError
@@ -16,6 +15,7 @@ from redraft.core.tensors import Images
 from redraft.rewards.aesthetic_v2 import AestheticV2Config, AestheticV2Scorer, read_aesthetic_v2
 from redraft.rewards.safety_laion import SafetyLaionConfig, SafetyLaionScorer, read_laion_detector
 from redraft.testing import check_scorer
+from tests.rewards.conftest import save_tiny_clip
 
 V2 = "sac+logos+ava1-l14-linearMSE.pth"
 NSFW = "clip_ViT-L-14_openai_binary_nsfw_head.pth"
