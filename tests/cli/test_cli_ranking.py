@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,35 @@ def test_pictures_that_belong_to_no_prompt_are_told(call: Call, pictures: Path, 
     assert f"'{pictures / 'true' / '00002.png'}' is the first" in answer.err
 
 
+def test_prompts_that_a_suite_would_not_hear_are_refused(call: Call, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("a red star\na blue circle\n")
+    answer = call("evaluate", "-s", "world", "--prompts", tmp_path / "prompts.txt", pictures / "true", "-o", tmp_path)
+    assert answer.code == 2
+    assert "--prompts with the suite 'world': it has prompts of its own and would not hear yours" in answer.err
+    assert not (tmp_path / "world").exists()
+
+
+def test_pictures_that_are_others_than_those_judged_are_refused(call: Call, pictures: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(pictures / "true", tmp_path / "mine"))
+    command = ("evaluate", "-s", "world", folder, *SMALL, "-o", tmp_path / "out")
+    (folder / "00005.png").rename(tmp_path / "later.png")
+    assert "11 of 12 pictures judged" in call(*command).out
+    (tmp_path / "later.png").rename(folder / "00005.png")  # what was missing may come later
+    assert "12 of 12 pictures judged" in call(*command).out
+    shutil.copy(pictures / "partly" / "00003.png", folder / "00003.png")
+    answer = call(*command)
+    assert answer.code == 2
+    assert "1 of the 12 pictures in" in answer.err
+    assert "were judged from files that are others now, or gone (picture 3 is one)" in answer.err
+
+
+def test_notes_stand_beside_the_numbers(call: Call, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "photo.json").write_text(json.dumps(["a red star", "a blue circle"]))
+    answer = call("evaluate", "-s", "hpsv2", "--data", tmp_path, "--judge", "clip", pictures / "true", "-o", tmp_path)
+    assert answer.code == 0, answer.err
+    assert "2 of 800 prompts: not comparable with published tables" in answer.out
+
+
 def test_duels_needed(call: Call) -> None:
     answer = call("evaluate", "--duels-needed", 0.6, "--json")
     assert answer.code == 0, answer.err
@@ -166,6 +196,13 @@ def test_duels_needed(call: Call) -> None:
         (("--images-per-prompt", "2"), "--images-per-prompt without --suite"),
         (("--self-test", "--judge", "clip"), "--judge without --suite: it belongs to a benchmark"),
         (("--ties", "0.3"), "--ties without --duels-needed: it belongs to a plan of duels"),
+        (
+            ("--duels-needed", "0.55", "--suite", "world"),
+            "--suite beside --duels-needed: a plan of duels looks at noth",
+        ),
+        (("--duels-needed", "0.55", "base"), "MODEL beside --duels-needed"),
+        (("--suite", "world", "--data", "."), "--data with the suite 'world': it reads no data; leave it out"),
+        (("--suite", "world", "--set", "judge=a", "--judge", "b"), "--judge b beside --set judge=a: both say the same"),
         (("--duels-needed", "0.5"), "share 0.5: it must be between 0 and 1"),
         (("--suite", "hpsv2", "--judge", "clip"), "has no prompts of HPS v2"),
         (("--suite", "world", "base", "base"), "each at most once"),

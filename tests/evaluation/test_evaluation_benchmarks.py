@@ -64,6 +64,10 @@ def test_spread_is_the_population_std_of_ten_group_means() -> None:
     shuffled = group_spread(rng.permutation(scores))[1]
     assert shuffled < 1  # file order matters
     assert group_spread(np.append(scores, 1000.0 * np.ones(30)))[1] == pytest.approx(8.25**0.5)
+    # A picture that is not there moves no other one to another group.
+    assert group_spread(np.where(np.arange(800) == 100, np.nan, scores))[1] == pytest.approx(8.25**0.5, abs=0.02)
+    holed = np.append(np.nan, np.repeat(np.arange(10.0), 80)[1:])
+    assert group_spread(holed) == (pytest.approx(np.nanmean(holed)), pytest.approx(8.25**0.5))
     with pytest.raises(UsageError, match="79 scores: a group has 80"):
         group_spread(scores[:79])
 
@@ -211,6 +215,9 @@ def test_distances_of_judged_pictures_have_intervals_and_paired_differences() ->
     assert rows["kernel"].difference.high < 0
     assert set(rows["kernel"].details) == {"mean of 100 subsets", "std of subsets"}
     assert all(check.passed for check in benchmark.self_test())
+    reference[-1] += 1
+    other_references = ClipFrechetBenchmark(one.prompts, extractor=MeanColour(), reference=reference)
+    assert other_references.fingerprint != benchmark.fingerprint
 
 
 def test_a_distance_needs_a_reference_for_prompts_that_are_not_of_the_world() -> None:
@@ -417,10 +424,21 @@ def test_the_first_prompts_of_each_style_keep_their_pictures(tmp_path: Path) -> 
         (tmp_path / f"{style}.json").write_text(json.dumps(["one", "two", "three"]))
     benchmark = Hpsv2Benchmark(read_styles(tmp_path), scorer=jpeg(), limit=2, wordings=("original", "lower-case"))
     assert [prompt.text for prompt in benchmark.prompts] == ["one", "two"] * 4
-    assert benchmark.file_stems == (
+    own = [(stems[0], stems[-1]) for stems in benchmark.file_stems]
+    assert own == [
         ("animation/00000", "00000"), ("animation/00001", "00001"), ("photo/00000", "00003"), ("photo/00001", "00004"),
         ("animation/00003", "00006"), ("animation/00004", "00007"), ("photo/00003", "00009"), ("photo/00004", "00010"),
-    )  # fmt: skip
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", ["animation", "anime"])
+def test_styles_by_both_of_their_names(tmp_path: Path, folder: str) -> None:
+    """The released tool writes `anime` and `paintings`, its tables say animation and painting."""
+    (tmp_path / "anime.json").write_text(json.dumps(["one", "two"]))
+    save(tmp_path / "pictures" / folder / "00001.jpg")
+    benchmark = Hpsv2Benchmark(read_styles(tmp_path), scorer=jpeg())
+    pictures = PictureFolder(tmp_path / "pictures", benchmark)(orders(benchmark))
+    assert [picture is None for picture in pictures] == [True, False]
 
 
 def test_styles_have_their_own_folders(tmp_path: Path) -> None:

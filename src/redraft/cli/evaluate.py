@@ -79,11 +79,12 @@ def evaluate(
     redraft evaluate --suite world builtin:sd builtin:sd3 champion
     """
     names = list(models or [])
+    of_suites = {"--data": data, "--judge": judge, "--images-per-prompt": images_per_prompt, "--set": set_}
     if duels_needed is not None:
+        _refuse_beside_duels({"MODEL": names, "--suite": suite, **of_suites})
         _show_plan(duels_needed, ties=ties, votes=votes_per_person, correlation=correlation, seed=seed, as_json=as_json)
         return
     _refuse({"--ties": ties, "--votes-per-person": votes_per_person, "--correlation": correlation}, "--duels-needed")
-    of_suites = {"--data": data, "--judge": judge, "--images-per-prompt": images_per_prompt, "--set": set_}
     file = options.read_config(config)
     given = {"model": model, "seed": seed, "sampling": {"steps": steps, "guidance_scale": guidance}}
     if not (self_test or suite or len(names) > 1):
@@ -95,14 +96,12 @@ def evaluate(
         raise UsageError("--exam-prompts with a suite: its options are given by --set, as in --set prompts=64")
     run = options.plain_config(file, given=given)
     wanted = _wanted(suite, run, data=data, judge=judge, images=images_per_prompt, settings=set_, prompts=prompts)
-    if self_test:
-        from redraft.cli.ranking import self_tests
+    from redraft.cli.ranking import rank_models, self_tests
 
+    if self_test:
         _refuse({} if suite else {**of_suites, "--data": None}, "--suite")  # suites have unlike options
         self_tests([suite] if suite else plugins.names("suite"), wanted, as_json=as_json)
         return
-    from redraft.cli.ranking import rank_models
-
     rank_models(
         names or ["champion"], wanted, base=run.model, workspace=workspace, output=output, sampling=_sampling(run),
         command=shlex.join(["redraft", *sys.argv[1:]]), as_json=as_json,
@@ -137,6 +136,7 @@ def _one_model(names: list[str], model: str | None) -> tuple[str, str | None]:
     return (which if at else "base"), name
 
 
+_WITHOUT_DATA = ("world", "prompts", "diversity")
 _BELONGS = {
     "--suite": "a benchmark; add --suite, for example --suite world",
     "--duels-needed": "a plan of duels; add --duels-needed, for example --duels-needed 0.55",
@@ -148,6 +148,12 @@ def _refuse(given: Mapping[str, Any], without: str) -> None:
     for name, value in given.items():
         if value is not None and value != []:
             raise UsageError(f"{name} without {without}: it belongs to {_BELONGS[without]}")
+
+
+def _refuse_beside_duels(given: Mapping[str, Any]) -> None:
+    for name, value in given.items():
+        if value is not None and value != []:
+            raise UsageError(f"{name} beside --duels-needed: a plan of duels looks at nothing; leave one of them out")
 
 
 def _wanted(
@@ -169,8 +175,12 @@ def _wanted(
         if not equals or not name.strip() or name.strip() in values:
             raise UsageError(f"--set {text}: write NAME=VALUE, each name once, for example --set prompts=64")
         values[name.strip()] = _value(value.strip())
-    values |= {"judge": judge} if judge is not None else {}
-    values |= {"images_per_prompt": images} if images is not None else {}
+    for option, name, short in (("--judge", "judge", judge), ("--images-per-prompt", "images_per_prompt", images)):
+        if short is not None and name in values:
+            raise UsageError(f"{option} {short} beside --set {name}={values[name]}: both say the same; give one")
+        values |= {name: short} if short is not None else {}
+    if data is not None and suite in _WITHOUT_DATA:
+        raise UsageError(f"--data with the suite {suite!r}: it reads no data; leave it out")
     texts = () if prompts is None else read_prompts(prompts, repeats=False)
     name = suite or ("prompts" if texts else "world")
     return Wanted(

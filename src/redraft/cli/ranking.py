@@ -71,6 +71,7 @@ def rank_models(
     with Screen(quiet=as_json) as screen:
         screen.stage("open", f"{wanted.suite} and its judge")
         benchmark = open_benchmark(wanted, key=key)
+        require_heard(wanted, benchmark)
         checks = benchmark.self_test()
         screen.progress(1, 1)
         require_passed(wanted.suite, checks)
@@ -134,6 +135,16 @@ def open_benchmark(wanted: Wanted, *, key: Key) -> Benchmark:
     return benchmark
 
 
+def require_heard(wanted: Wanted, benchmark: Benchmark) -> None:
+    """Raise UsageError for prompts given to a suite that has its own: other ones would be judged in silence."""
+    given = {prompt.text for prompt in wanted.prompts}
+    if given and not {prompt.text for prompt in benchmark.prompts} <= given:
+        raise UsageError(
+            f"--prompts with the suite {wanted.suite!r}: it has prompts of its own and would not hear yours; leave "
+            "--prompts out, or give --suite prompts with a --judge"
+        )
+
+
 def require_passed(suite: str, checks: Sequence[Check]) -> None:
     """Raise RedraftError naming the first check that failed."""
     failed = next((check for check in checks if not check.passed), None)
@@ -194,6 +205,12 @@ def _print(board: Leaderboard, *, page: Path) -> None:
                 f"         {row.name:24} {values[0]:8.4g}{unit}   ({values[1]:.4g} to {values[2]:.4g}, "
                 f"n = {row.interval.count})"
             )
+            beside = [
+                *(f"{name} {value:.4g}" for name, value in row.details.items()),
+                *([row.note] if row.note else []),
+            ]
+            if beside:
+                typer.echo(f"{'':34}{'; '.join(beside)}")
     typer.echo(f"page: {page}")
 
 

@@ -7,6 +7,7 @@ prefer; they fall with the number of pictures, so only equal numbers compare.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -69,6 +70,7 @@ class ClipFrechetBenchmark:
 
     Without prompts and without a reference folder: the examination of the picture world against its true renders.
     Intervals are by a block jackknife over prompts, for a bootstrap would repeat pictures and so raise the distance.
+    They are given these references: the chance that others were drawn is not in them, and counts where they are few.
     """
 
     name = "clip-fd"
@@ -81,7 +83,7 @@ class ClipFrechetBenchmark:
         self.extractor, self.reference = extractor, reference
         self.title = f"Distance to {len(reference):,} reference pictures, by features"
         self.fingerprint = fingerprint_of(
-            self.name, extractor.fingerprint, len(reference), np.round(reference, 4).tobytes().hex()[:4096],
+            self.name, extractor.fingerprint, len(reference), sha256(np.round(reference, 4).tobytes()).hexdigest(),
             *(prompt.id for prompt in self.prompts),
         )  # fmt: skip
 
@@ -141,7 +143,7 @@ class ClipFrechetBenchmark:
             distances=lambda features, kept: kernel_distances(features, self.reference, kept=kept),
             key=key,
             against=against,
-            note="unbiased, so it may be a little below 0",
+            note="unbiased for references of other prompts, so it may be a little below 0",
         )
         subsets = kernel_subsets(judged.values, self.reference, key=key.child("subsets"))
         details = {"mean of 100 subsets": float(subsets.mean()), "std of subsets": float(subsets.std())}

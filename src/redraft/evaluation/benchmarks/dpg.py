@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FILE = "dpg_bench.csv"
 _SCORE = "score"
+_NO_YES = "no question was answered yes: does the judge give the probability of yes?"
 
 
 class DpgConfig(Config):
@@ -108,7 +109,7 @@ class DpgBenchmark:
         """Intervals are over prompts; `questions` in the details of a category is the published figure, all alike."""
         overall = mean_row(
             "overall", judged, head=_SCORE, key=key, unit="score", against=against, scale=100.0, most=100.0,
-            fingerprint=self.fingerprint,
+            fingerprint=self.fingerprint, note="" if judged.column(_SCORE)[0].any() else _NO_YES,
         )  # fmt: skip
         rows = [overall]
         for category in self.categories:

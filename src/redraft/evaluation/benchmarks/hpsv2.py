@@ -39,7 +39,9 @@ STYLES: dict[str, tuple[str, ...]] = {
     "painting": ("painting", "paintings"),
     "photo": ("photo", "photos", "hps_v2_all"),
 }
-"""Name of the style -> names of its file, with .json (a list of texts) or .txt (one a line)."""
+"""Name of the style -> names of its file, with .json (a list of texts) or .txt (one a line), and of the folder of its
+pictures.
+"""
 
 Wording = Literal["original", "lower-case", "a picture of", "highly detailed"]
 REWORDINGS: Mapping[Wording, Callable[[str], str]] = {
@@ -145,7 +147,8 @@ def group_spread(scores: FloatArray, *, group: int = GROUP) -> tuple[float, floa
     """Mean of the group means, and their population standard deviation, of N scores in file order.
 
     Groups are `group` neighbours each; a last one that is not full is left out of the spread, for it is noisier, and
-    the mean is then of all scores. With whole groups only, both are the published figures.
+    the mean is then of all scores. With whole groups only, both are the published figures. A score that is not there
+    (NaN) keeps its place, so that no other one changes its group; a group of none of them is left out.
 
     Raises:
         UsageError: when there is no whole group.
@@ -153,8 +156,9 @@ def group_spread(scores: FloatArray, *, group: int = GROUP) -> tuple[float, floa
     whole = len(scores) // group
     if not whole:
         raise UsageError(f"{len(scores)} scores: a group has {group}; judge more prompts to see their spread")
-    means = scores[: whole * group].reshape(whole, group).mean(axis=1)
-    return float(scores.mean()), float(means.std())
+    groups = scores[: whole * group].reshape(whole, group)
+    means = np.nanmean(groups[np.isfinite(groups).any(axis=1)], axis=1)
+    return float(np.nanmean(scores)), float(means.std())
 
 
 def read_styles(folder: Path) -> tuple[Prompt, ...]:
@@ -171,8 +175,9 @@ def read_styles(folder: Path) -> tuple[Prompt, ...]:
             prompts += [Prompt(text=text, tags=tags, source=path.name) for text in _texts(path)]
     if not prompts:
         raise UsageError(
-            f"{str(folder)!r} has no prompts of HPS v2: it must hold {', '.join(STYLES)} as .json (a list of texts) or "
-            ".txt (one a line); name the folder with --data"
+            f"{str(folder)!r} has no prompts of HPS v2: it must hold {', '.join(STYLES)} (or "
+            f"{', '.join(name for names in STYLES.values() for name in names[1:])}) as .json (a list of texts) or .txt "
+            "(one a line); name the folder with --data"
         )
     return tuple(prompts)
 
@@ -188,12 +193,15 @@ def _texts(path: Path) -> list[str]:
     return [value.strip() for value in values]
 
 
-def _file_stems(styles: Sequence[str], places: Sequence[int], *, wordings: int) -> tuple[tuple[str, str], ...]:
+def _file_stems(styles: Sequence[str], places: Sequence[int], *, wordings: int) -> tuple[tuple[str, ...], ...]:
     """Within the folder of the style as HPS v2's own tool writes them, or by the place in all lists together."""
     within, counts = places_within(styles), Counter(styles)
     return tuple(
         (
-            f"{styles[place]}/{wording * counts[styles[place]] + within[place]:05d}",
+            *(
+                f"{folder}/{wording * counts[styles[place]] + within[place]:05d}"
+                for folder in STYLES.get(styles[place], (styles[place],))
+            ),
             f"{wording * len(styles) + place:05d}",
         )
         for wording in range(wordings)
@@ -207,9 +215,10 @@ def _reworded(prompt: Prompt, wording: Wording) -> Prompt:
 
 def _with_spread(row: Row, scores: FloatArray, *, style: str | None) -> Row:
     """The row with the published spread, and a word where it cannot be compared with published tables."""
-    known = scores[np.isfinite(scores)]
-    details = {"group std": group_spread(known)[1]} if len(known) >= GROUP else {}
-    note = ""
-    if style is not None and len(known) != PER_STYLE:
-        note = f"{len(known)} of {PER_STYLE} prompts: not comparable with published tables"
+    if style is None:  # groups of neighbours within a style are what is published
+        return row
+    known, note = int(np.isfinite(scores).sum()), ""
+    details = {"group std": group_spread(scores)[1]} if len(scores) >= GROUP else {}
+    if known != PER_STYLE:
+        note = f"{known} of {PER_STYLE} prompts: not comparable with published tables"
     return replace(row, details=details, note=note)

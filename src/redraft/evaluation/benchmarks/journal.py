@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -23,7 +23,8 @@ HASHES = ("fingerprint", "prompts_hash")
 class PictureLine:
     """One judged picture: number in the run, place of its prompt, values (None: not judged), why, and a small copy.
 
-    `thumbnail` is a data URI for the few pictures that the page shows, else empty.
+    `thumbnail` is a data URI for the few pictures that the page shows, else empty. `source`: hash of the file that it
+    was read from, empty for a picture that was painted.
     """
 
     number: int
@@ -31,6 +32,7 @@ class PictureLine:
     values: tuple[float | None, ...]
     reason: str = ""
     thumbnail: str = ""
+    source: str = ""
 
 
 class Journal:
@@ -67,6 +69,19 @@ class Journal:
                 "judges never share a table; go on with the old one, or choose another output folder"
             )
 
+    def require_sources(self, source: Callable[[int], str]) -> None:
+        """Raise UsageError when a picture was read from a file that is another one now, or gone.
+
+        source: the hash of today's file by the number of the picture. Lines without a hash are not looked at.
+        """
+        changed = [number for number, line in self.pictures.items() if line.source and line.source != source(number)]
+        if changed:
+            raise UsageError(
+                f"{len(changed)} of the {len(self.pictures)} pictures in {self._name} were judged from files that are "
+                f"others now, or gone (picture {changed[0]} is one): judge the new ones into another output folder, or "
+                "delete that file to judge all anew"
+            )
+
     def add(self, lines: Sequence[PictureLine]) -> None:
         """Append judged pictures durably: they are on the disk when this returns."""
         rows: list[dict[str, Any]] = []
@@ -75,6 +90,7 @@ class Journal:
             values = tuple(None if value is None else float(f"{value:.9g}") for value in line.values)
             row: dict[str, Any] = {"picture": line.number, "prompt": line.prompt, "values": values}
             row |= {"reason": line.reason} if line.reason else {}
+            row |= {"source": line.source} if line.source else {}
             rows.append(row | ({"thumbnail": line.thumbnail} if line.thumbnail else {}))
             self.pictures[line.number] = replace(line, values=values)
         self._append(rows)
@@ -131,6 +147,7 @@ class Journal:
                 values=tuple(None if value is None else float(value) for value in row["values"]),
                 reason=str(row.get("reason", "")),
                 thumbnail=str(row.get("thumbnail", "")),
+                source=str(row.get("source", "")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise self._damaged(number) from error

@@ -5,6 +5,7 @@ Reading only; folders are laid out as the benchmarks' own tools write them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import warnings
 from collections.abc import Sequence
@@ -71,6 +72,14 @@ class PictureFolder:
         """The pictures of these orders, None where there is no file."""
         files = [self._files.get((order.prompt_number, order.index)) for order in wanted]
         return [None if path is None else read_picture(path) for path in files]
+
+    def source(self, order: Order) -> str:
+        """16 hexadecimal digits of the file of this order, "" where there is none or it cannot be read."""
+        path = self._files.get((order.prompt_number, order.index))
+        try:
+            return "" if path is None else hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        except OSError:
+            return ""  # reading it as a picture tells why
 
     @property
     def found(self) -> int:

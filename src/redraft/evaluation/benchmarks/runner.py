@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -45,6 +45,15 @@ Painter = Callable[[Sequence[Order]], "Sequence[torch.Tensor | None]"]
 
 The same order must always give the same picture, whatever else is ordered with it.
 """
+
+
+@runtime_checkable
+class FromFiles(Protocol):
+    """A painter that reads files, which may be others when a run goes on."""
+
+    def source(self, order: Order) -> str:
+        """Hash of the file of this order, "" where there is none."""
+        ...
 
 
 def orders(benchmark: Benchmark) -> tuple[Order, ...]:
@@ -96,10 +105,14 @@ def run(
 
     Raises:
         NumericsError: when a score is not finite.
-        UsageError: when the painter or the judge gives another number of answers than asked, or no picture at all.
+        UsageError: when the painter or the judge gives another number of answers than asked, or no picture at all;
+            when files that were judged before are others now.
     """
     wanted = orders(benchmark)
     shown = set(example_places(len(benchmark.prompts), examples))
+    source = paint.source if isinstance(paint, FromFiles) else None
+    if source is not None:
+        journal.require_sources(lambda number: source(wanted[number]))
     open_orders = [order for order in wanted if order.number not in journal.pictures]
     done = len(wanted) - len(open_orders)
     if on_picture is not None:
@@ -110,7 +123,7 @@ def run(
         if len(pictures) != len(part):
             raise UsageError(f"the painter gave {len(pictures)} pictures for {len(part)} orders: it must answer each")
         for same in _same_size(part, pictures):
-            _judge(benchmark, same, journal=journal, shown=shown)
+            _judge(benchmark, same, journal=journal, shown=shown, source=source)
         done += len(part)
         if on_picture is not None:
             on_picture(done, len(wanted))
@@ -163,8 +176,9 @@ def _same_size(
 
 
 def _judge(
-    benchmark: Benchmark, pairs: Sequence[tuple[Order, torch.Tensor]], *, journal: Journal, shown: set[int]
-) -> None:
+    benchmark: Benchmark, pairs: Sequence[tuple[Order, torch.Tensor]], *, journal: Journal, shown: set[int],
+    source: Callable[[Order], str] | None,
+) -> None:  # fmt: skip
     import torch
 
     from redraft.core.tensors import Images
@@ -184,6 +198,7 @@ def _judge(
                 values=tuple(value if known else None for value, known in zip(values[row], mask[row], strict=True)),
                 reason=reasons[row],
                 thumbnail=_thumbnail(picture) if order.index == 0 and order.prompt_number in shown else "",
+                source=source(order) if source is not None else "",
             )
             for row, (order, picture) in enumerate(pairs)
         ]

@@ -28,7 +28,7 @@ class PromptsBenchmarkConfig(Config):
 
 
 class PromptsBenchmark:
-    """Your own prompts, judged by one scorer: the mean of each of its heads, and of its main head for each tag."""
+    """Your own prompts, judged by one scorer: the mean of each of its heads."""
 
     name = "prompts"
     Config: ClassVar[type[BaseModel]] = PromptsBenchmarkConfig
