@@ -138,6 +138,8 @@ def test_facets_are_fitted_to_sliders_and_score(call: Call, answers: Path, tmp_p
     assert card["clip_folder"] == ""
     assert card["rated"] == [True, True, False, False, True, False]
     assert card["metrics"]["aesthetics/count"] == 32
+    assert "warning: all answers of semantics are the same" in done.err  # 8, of every picture
+    assert "semantics/r2" not in card["metrics"]
     assert "data:image/png" in (out / "card.html").read_text()
     scored = call("reward", "score", out, answers.parent / "0a.png", "--prompt", "a star", "--json").json()
     found = scored["pictures"][0]["scores"]

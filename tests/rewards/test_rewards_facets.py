@@ -20,7 +20,7 @@ from redraft.rewards.facets_answers import FacetAnswers, SliderAnswer, facet_ans
 from redraft.rewards.facets_clips import clip_features
 from redraft.rewards.facets_config import TEMPORAL, FacetFitConfig
 from redraft.rewards.facets_features import PictureFeatures, picture_features
-from redraft.rewards.facets_fit import fit_facets
+from redraft.rewards.facets_fit import _column_metrics, fit_facets
 from redraft.rewards.facets_network import network_like
 from redraft.rewards.facets_training import Examples, _Trainer, fit_members, folds
 from redraft.rewards.preference_pictures import PixelPictures
@@ -230,6 +230,34 @@ def test_caution_takes_the_ensembles_spread_off(fitted: FacetsScorer) -> None:
     difference = scorer.score(images, prompts).head("coherence") - careful.score(images, prompts).head("coherence")
     assert torch.allclose(difference, scorer.uncertainty(images, prompts)[:, 3], atol=1e-6)
     assert careful.fingerprint != scorer.fingerprint
+
+
+def test_a_facet_of_equal_answers_says_the_same_of_every_picture(tower: ClipTower) -> None:
+    """Every slider of coherence at 7 and of safety at 10: no R², a warning on the page, and no noise in the blend."""
+    answers, pixels = world_answers(KEY.child("world"))
+    values, mask = answers.values.clone(), answers.mask.clone()
+    values[:, 3], values[:, 5], mask[:, 5] = 0.7, 1.0, True
+    alike = replace(answers, values=values, mask=mask)
+    config = SMALL.model_copy(update={"shrink": False})
+    made = fit_facets(tower, alike, PixelPictures(pixels=pixels), key=KEY.child("alike"), config=config)
+    assert made.card.constant == ("coherence", "safety")
+    assert "coherence/r2" not in made.card.metrics
+    assert made.card.metrics["semantics/r2"] > -10
+    assert made.card.standards["coherence"].std < 1e-6
+    page = facet_page(made.card.model_dump(mode="json"))
+    assert "All answers of coherence, safety are the same" in page
+    images = Images(pixels=KEY.child("x").uniform((6, 3, 64, 64)))
+    scores = made.score(images, [Prompt(text="a red star")] * 6)
+    assert scores.head("coherence").tolist() == pytest.approx([0.7] * 6, abs=1e-6)
+    only = FacetsScorer(made.model, card=made.card, config=FacetsConfig(weights={"coherence": 1.0}))
+    assert only.score(images, [Prompt(text="a red star")] * 6).head("facets").abs().max() < 1e-3
+
+
+@pytest.mark.parametrize(("last", "told"), [(0.7, False), (0.8, True)])
+def test_rounding_is_no_variance_to_explain(last: float, told: bool) -> None:
+    answered = torch.full((30,), 0.7)
+    answered[-1] = last
+    assert ("r2" in _column_metrics(torch.full((30,), 0.71), answered)) == told
 
 
 def test_wrong_options_answers_and_clips_are_refused(fitted: FacetsScorer, tower: ClipTower) -> None:

@@ -102,6 +102,11 @@ def _show_fit(card: dict[str, Any], *, kind: Kind, out: Path, base: Path | None)
             "they may be one facet with two names",
             err=True,
         )
+    for name in card.get("constant", ()):
+        typer.echo(
+            f"warning: all answers of {name} are the same: the facet says that of every picture and tells none apart",
+            err=True,
+        )
     if card.get("strength", 1.0) is None:
         typer.echo(
             f"no taste of {card['rater']}'s own foresaw the answers better than {base}, so this profile scores as that "

@@ -38,6 +38,7 @@ def facet_page(card: Mapping[str, Any], *, title: str = "Facet model") -> str:
     ]
     return environment.get_template("facets.html.jinja").render(
         title=title, rows=rows, alarms=card["alarms"], alarm=card["alarm"], card=card,
+        constant=card.get("constant", ()),
         people={what: metrics.get(f"raters/{what}") for what in ("spread", "slip")},
         **{name: f"data:image/png;base64,{base64.b64encode(figure).decode()}" for name, figure in figures.items()},
     )  # fmt: skip

@@ -51,6 +51,7 @@ class FacetCard(Config):
     clip: identity of the CLIP; clip_folder: see `scorer_folders.stored_place`, "" for the one that ships. facets: those
     of pictures, then those of clips. concepts: identity of the CLIP's concepts, "" where they were not read; views:
     over which they were averaged; shares: how far they tell each facet of pictures. rated: which have answers at all.
+    constant: those whose answers are all the same; their mean is what the model says of every picture.
     scale: (slope, shift) of each facet's calibration. labels, predictions: correlations of the facets, None where
     undefined. metrics are of answers that a member had left out: `FACET/r2` against the answers (whose noise no model
     explains), `FACET/ece`, `FACET/count`; `raters/spread` and `raters/slip` are the deviations of people's bias and of
@@ -64,6 +65,7 @@ class FacetCard(Config):
     picture_facets: tuple[str, ...]
     clip_facets: tuple[str, ...] = ()
     rated: tuple[bool, ...]
+    constant: tuple[str, ...] = ()
     scale: tuple[tuple[float, float], ...]
     members: int = Field(ge=2)
     width: int = Field(ge=1)

@@ -38,6 +38,11 @@ from redraft.rewards.preference_pictures import Pictures
 
 __all__ = ["fit_facets"]
 
+_LEAST_SPREAD = 1e-6
+"""Sum of squares that rounding never reaches; one answer a slider step from all the others makes about 0.01."""
+_NEAREST = 1e-4
+"""How near a constant prediction comes to 0 and to 1."""
+
 
 def fit_facets(
     tower: ClipTower,
@@ -141,9 +146,12 @@ def _judge(
 ) -> dict[str, Any]:
     """What the card tells of the predictions that members made of prompts they had left out."""
     mask, facets = answers.mask, answers.facets
+    constant = _constant(answers)
     scale = [
-        fit_scale(logits[rows, column], targets[rows, column], weights=weight[rows])
-        for column, rows in enumerate(mask.T)
+        _scale_of_mean(targets[rows, column], weight[rows])
+        if name in constant
+        else fit_scale(logits[rows, column], targets[rows, column], weights=weight[rows])
+        for column, (name, rows) in enumerate(zip(facets, mask.T, strict=True))
     ]
     slope, shift = torch.tensor(scale).unbind(1)
     predicted = torch.sigmoid(slope * logits + shift)
@@ -153,10 +161,11 @@ def _judge(
     predictions = facet_correlations(predicted, mask=shown, weights=weight)
     metrics = {f"{name}/{what}": value for column, name in enumerate(facets) for what, value in _column_metrics(
         predicted[mask[:, column], column], targets[mask[:, column], column]
-    ).items()}  # fmt: skip
+    ).items() if what != "r2" or name not in constant}  # fmt: skip
     people = rater_effects(answers.values - predicted, answers.rater, mask=mask, count=len(answers.raters))
     return {
         "rated": tuple(bool(rated) for rated in mask.any(0)),
+        "constant": constant,
         "scale": tuple(scale),
         "standards": {
             name: _standard(predicted[shown[:, column], column], weight[shown[:, column]])
@@ -183,13 +192,27 @@ def _judge(
     }
 
 
+def _constant(answers: FacetAnswers) -> tuple[str, ...]:
+    """Facets that were rated, by answers that are all the same."""
+    columns = zip(answers.facets, answers.values.T, answers.mask.T, strict=True)
+    return tuple(name for name, values, rows in columns if len(values[rows].unique()) == 1)
+
+
+def _scale_of_mean(answered: torch.Tensor, weight: torch.Tensor) -> tuple[float, float]:
+    """(0, shift): what people answered on average, of every picture. What members tell of such a facet is noise, which
+    the blend would take for its spread.
+    """
+    mean = (weight * answered).sum().double() / weight.sum().double()
+    return 0.0, torch.logit(mean, eps=_NEAREST).item()
+
+
 def _column_metrics(predicted: torch.Tensor, answered: torch.Tensor) -> dict[str, float]:
     found = {"count": float(len(answered))}
     if not len(answered):
         return found
     found["ece"] = expected_calibration_error(predicted, answered)
-    spread = (answered - answered.mean()).square().sum().item()
-    if spread > 0:
+    spread = (answered.double() - answered.double().mean()).square().sum().item()
+    if spread > _LEAST_SPREAD:
         found["r2"] = 1 - (predicted - answered).square().sum().item() / spread
     return found
 
