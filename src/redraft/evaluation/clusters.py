@@ -55,9 +55,13 @@ def clustered_interval(
     # A resample of clusters without any weight says nothing; it is as if it had not been drawn.
     known = below > 0
     means = above[known] / below[known]
-    widening = math.sqrt(count / (count - 1)) * student_quantile(count - 1, level) / student_quantile(math.inf, level)
-    low, high = percentiles(value + widening * (means - value), level=level)
+    low, high = percentiles(value + cluster_widening(count, level=level) * (means - value), level=level)
     return Interval(value=value, low=low, high=high, count=count)
+
+
+def cluster_widening(count: int, *, level: float = LEVEL) -> float:
+    """Factor on the deviations of a bootstrap of `count` clusters, at least two: see `clustered_interval`."""
+    return math.sqrt(count / (count - 1)) * student_quantile(count - 1, level) / student_quantile(math.inf, level)
 
 
 def clustered_standard_error(
