@@ -119,7 +119,8 @@ def test_unknown_raters_are_not_one_person() -> None:
         ({**ROW, "answer": {"semantics": 7.5}}, "slider 'semantics' = 7.5"),
         ({**ROW, "scales": {"semantics": [1, 5]}, "answer": {"semantics": 4}}, "semantics on a scale of 1 to 5"),
         ({**LINE, "picture": 3}, "must be texts"),
-        ({"prompt": "p", "frames": ["a"], "sliders": {"safety": 1}}, "two texts or more"),
+        ({"prompt": "p", "frames": ["a", "b"], "sliders": {"safety": 1}}, "frames a list of 3 texts or more"),
+        ({"prompt": "p", "frames": ["a", "b", 3], "sliders": {"safety": 1}}, "frames a list of 3 texts or more"),
     ],
 )
 def test_a_wrong_line_is_named_with_the_way_out(tmp_path: Path, line: Any, message: str) -> None:

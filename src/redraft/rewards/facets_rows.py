@@ -25,6 +25,7 @@ from redraft.core.records import require_prompt
 from redraft.feedback.exchange.jsonl import read_row
 from redraft.rewards.answer_lines import read_answers
 from redraft.rewards.facets_answers import SliderAnswer
+from redraft.rewards.facets_clips import LEAST_FRAMES
 from redraft.rewards.facets_config import HIGHEST, LOWEST
 
 _NEEDED = ("prompt", "sliders")
@@ -96,8 +97,9 @@ def _wrong(row: Any) -> str:
         )
     shown = row.get("frames", [row.get("picture")])
     texts = [row["prompt"], row.get("rater", ""), *(shown if isinstance(shown, list) else [None])]
-    if not all(isinstance(text, str) for text in texts) or not all(texts[2:]) or ("frames" in row and len(shown) < 2):
-        return "is wrong: prompt, rater and picture must be texts, and frames a list of two texts or more"
+    few = "frames" in row and len(shown) < LEAST_FRAMES
+    if not all(isinstance(text, str) for text in texts) or not all(texts[2:]) or few:
+        return f"is wrong: prompt, rater and picture must be texts, and frames a list of {LEAST_FRAMES} texts or more"
     numbers = [row.get(name, 1.0) for name in _NUMBERS]
     if not isinstance(row["sliders"], dict) or any(
         isinstance(number, bool) or not isinstance(number, int | float) or abs(number) > _LARGEST for number in numbers
