@@ -184,6 +184,8 @@ def test_duels_needed(call: Call) -> None:
     assert 194 < found["anytime"] < 600
     text = call("evaluate", "--duels-needed", 0.6, "--votes-per-person", 5, "--correlation", 0.25)
     assert "388 duels by 78 people" in text.out
+    assert "either one better in 2.5 % of studies (5 % two-sided)" in text.out
+    assert "the second the candidate in at most 5 % (one-sided, all looks together)" in text.out
 
 
 @pytest.mark.parametrize(

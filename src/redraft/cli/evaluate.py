@@ -212,13 +212,18 @@ def _show_plan(
         return
     typer.echo(
         f"To find a model that wins {100 * found.share:.1f} % of the decided duels ({100 * found.ties:.0f} % ties), "
-        f"with {100 * found.power:.0f} % power and {100 * (1 - found.level):.0f} % false alarms:"
+        f"with {100 * found.power:.0f} % power:"
     )
+    wrong = f"{100 * (1 - found.level):.0f} %"
     typer.echo(f"  looked at once, at the end: {found.fixed:,} duels by {found.people:,} people")
     if found.anytime is None:
         typer.echo("  watched as they come:       more than 4,000 people, one duel each")
-        return
+    else:
+        typer.echo(
+            f"  watched as they come:       {found.anytime:,} people, one duel each (half of such studies end by "
+            f"{found.median:,})"
+        )
     typer.echo(
-        f"  watched as they come:       {found.anytime:,} people, one duel each (half of such studies end by "
-        f"{found.median:,})"
+        f"Of equal models the first calls either one better in {50 * (1 - found.level):.3g} % of studies "
+        f"({wrong} two-sided),\nthe second the candidate in at most {wrong} (one-sided, all looks together)"
     )

@@ -24,9 +24,11 @@ POWER = 0.8
 class Plan:
     """What a study of duels needs.
 
-    share: of decided duels that the candidate wins. fixed: duels when looked at once, at the end. people: that give
-    them. anytime: people, one vote each, by which the anytime test has ended with the wanted power, and `median` of
-    them; None where more than were simulated are needed.
+    share: of decided duels that the candidate wins. fixed: duels when looked at once, at the end, by a two-sided test.
+    people: that give them. anytime: people, one vote each, by which the anytime test has ended with the wanted power,
+    and `median` of them; None where more than were simulated are needed. Of equal models the two-sided test calls
+    either one better in (1 - level) / 2 of studies; the anytime test, which is one-sided, the candidate in at most
+    1 - level.
     """
 
     share: float
@@ -136,7 +138,7 @@ def anytime_needed(
     runs: int = 1000,
 ) -> tuple[int | None, int | None]:
     """People, one vote each, after which the e-process of `duels` has said "better" in a share `power` of runs, and in
-    half of them; None where `most` people do not suffice. Simulated; the threshold is 1 / (1 - level).
+    half of them; None where `most` people do not suffice. Simulated; the threshold is 1 / (1 - level), one-sided.
 
     Raises:
         UsageError: for values out of range, or a share below 1/2 (swap the models).
