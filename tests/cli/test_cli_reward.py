@@ -145,6 +145,18 @@ def test_facets_are_fitted_to_sliders_and_score(call: Call, answers: Path, tmp_p
     found = scored["pictures"][0]["scores"]
     assert list(found)[1:] == card["picture_facets"]
     assert [found[name] is None for name in list(found)[1:]] == [not rated for rated in card["rated"]]
+    clip = answers.parent / "clips.jsonl"
+    still = {"prompt": "a star", "picture": "0a.png"}
+    clip.write_text(f"{json.dumps(still)}\n{json.dumps({'prompt': 'a star', 'frames': ['0a.png'] * 3})}")
+    one, three = call("reward", "score", out, "--rows", clip, "--json").json()["pictures"]
+    assert three["frames"] == [str(answers.parent / "0a.png")] * 3
+    # Three equal frames are as good as one.
+    assert three["scores"]["aesthetics"] == pytest.approx(one["scores"]["aesthetics"], abs=1e-5)
+    assert (
+        "frames for the scorer 'clip': only facets judge clips" in call("reward", "score", "clip", "--rows", clip).err
+    )
+    clip.write_text(json.dumps({"prompt": "a star", "frames": ["0a.png"] * 2}))
+    assert "line 1: is no row" in call("reward", "score", out, "--rows", clip).err
     again = call(*fit, "--json")
     assert again.code == 2
     assert "is not empty" in again.err

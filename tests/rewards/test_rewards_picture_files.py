@@ -3,7 +3,7 @@
 import io
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from PIL import Image
 
 from redraft.core.errors import UsageError
 from redraft.core.records import Prompt
+from redraft.core.tensors import Images, Scores
 from redraft.rewards import picture_files
 from redraft.rewards.jpeg import JpegCompressibilityScorer
 from redraft.rewards.oracle import OracleScorer
@@ -204,3 +205,26 @@ def test_a_picture_that_the_scorer_refuses_loses_its_own_score_only(tmp_path: Pa
         UsageError, match=r"none of 1 picture files could be scored; the first: picture '.*1\.png': pict"
     ):
         score_files(OracleScorer(), files[1:2], prompts[1:2])
+
+
+def test_clips_go_to_the_scorer_as_clips(tmp_path: Path) -> None:
+    """A clip whose frames differ in size loses its own score only."""
+
+    class Clips:
+        name, fingerprint, differentiable, heads = "clips", "c1", False, ("frames",)
+
+        def score(self, images: Images, prompts: Sequence[Prompt]) -> Scores:
+            count = float(images.pixels.shape[1]) if images.pixels.ndim == 5 else 1.0
+            values = torch.full((len(prompts), 1), count)
+            return Scores(values=values, names=self.heads, fingerprints=("c1",), mask=torch.ones_like(values) > 0)
+
+    files = [tmp_path / f"{index}.png" for index in range(4)]
+    for file, size in zip(files, (64, 64, 64, 32), strict=True):
+        file.write_bytes(encoded(Image.fromarray(noise(size, size))))
+    shown = [files[0], tuple(files[:3]), tuple(files[1:]), (*files[:3], files[0])]
+    found = score_files(Clips(), shown, [Prompt(text="a red star")] * 4)  # type: ignore[arg-type]
+    assert found.scores.mask[:, 0].tolist() == [True, True, False, True]
+    assert found.scores.values[[0, 1, 3], 0].tolist() == [1, 3, 4]
+    ((index, message),) = found.failures
+    assert index == 2
+    assert message.startswith(f"clip {str(files[1])!r} to {str(files[3])!r}: {str(files[3])!r} is of another size")

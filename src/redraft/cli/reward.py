@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from redraft.core.protocols import Scorer
     from redraft.core.records import Prompt
     from redraft.core.tensors import Scores
+    from redraft.rewards.picture_files import File
 
 app = typer.Typer(help="Rewards: fit them to answers, score and rank pictures, calibrate.", no_args_is_help=True)
 
@@ -28,7 +29,9 @@ app.command("list")(reward_list.list_scorers)
 Kind = Literal["preference", "head", "profile", "facets"]
 Which = Annotated[str, typer.Argument(help="A scorer's name, or the folder of a reward or of a CLIPModel.")]
 Pictures = Annotated[list[Path] | None, typer.Argument(help="Picture files (PNG, JPEG, WebP).")]
-Rows = Annotated[Path | None, typer.Option("--rows", help='JSONL: {"prompt": ..., "picture": ...} a line.')]
+Rows = Annotated[
+    Path | None, typer.Option("--rows", help='JSONL: {"prompt": ..., "picture": ...} a line; clips: "frames".')
+]
 Text = Annotated[str | None, typer.Option("--prompt", help="The prompt of all pictures.")]
 
 
@@ -131,7 +134,7 @@ def score(
     names, prompts = _asked(pictures, prompt=prompt, rows=rows)
     scores, told = _scored(_scorer(which, config=config), names, prompts)
     found: list[dict[str, Any]] = [
-        {"picture": str(name), "prompt": text.text, "scores": {
+        {**_shown(name), "prompt": text.text, "scores": {
             head: value if known else None
             for head, value, known in zip(scores.names, line.tolist(), mask.tolist(), strict=True)
         }}
@@ -145,7 +148,7 @@ def score(
         line = "  ".join(
             f"{head} {'not scored' if v is None else format(v, '.5g')}" for head, v in row["scores"].items()
         )
-        typer.echo(f"{row['picture']}  {line}")
+        typer.echo(f"{row['picture'] if 'picture' in row else ' '.join(row['frames'])}  {line}")
     for fingerprint in dict.fromkeys(scores.fingerprints):
         heads = [head for head, own in zip(scores.names, scores.fingerprints, strict=True) if own == fingerprint]
         typer.echo(f"fingerprint {fingerprint} of {', '.join(heads)}")
@@ -231,12 +234,13 @@ def calibrate(
 
 def _asked(
     pictures: Sequence[Path] | None, *, prompt: str | None, rows: Path | None
-) -> tuple[list[Path], list[Prompt]]:
-    """Pictures with their prompts, from the arguments or from a file of rows."""
+) -> tuple[list[File], list[Prompt]]:
+    """Pictures and clips with their prompts, from the arguments or from a file of rows."""
     from redraft.core.records import Prompt, require_prompt
 
     if rows is not None and (pictures or prompt is not None):
         raise UsageError("--rows names pictures and prompts: leave out the pictures and --prompt, or --rows")
+    named: list[tuple[File, str]]
     if rows is not None:
         named = _read_rows(rows)
     elif pictures and prompt is not None:
@@ -255,10 +259,16 @@ def _scorer(which: str, *, config: Path | None) -> Scorer:
     return PluginFactory(device=run.device, scorers=run.scorers).scorer(which)
 
 
-def _scored(scorer: Scorer, names: Sequence[Path], prompts: Sequence[Prompt]) -> tuple[Scores, dict[str, list[str]]]:
+def _scored(scorer: Scorer, names: Sequence[File], prompts: Sequence[Prompt]) -> tuple[Scores, dict[str, list[str]]]:
     """Scores of files, and what --json tells beside them, failures and warnings, which go to stderr too."""
+    from redraft.rewards.facets import FacetsScorer
     from redraft.rewards.picture_files import score_files
 
+    if any(isinstance(name, tuple) for name in names) and not isinstance(scorer, FacetsScorer):
+        raise UsageError(
+            f"frames for the scorer {scorer.name!r}: only facets judge clips (reward fit --kind facets); name one "
+            "picture a row"
+        )
     with shown_warnings() as told:
         found = score_files(scorer, names, prompts)
     failures = [message for _, message in found.failures]
@@ -267,21 +277,38 @@ def _scored(scorer: Scorer, names: Sequence[Path], prompts: Sequence[Prompt]) ->
     return found.scores, {"failures": failures, "warnings": told}
 
 
-def _read_rows(path: Path) -> list[tuple[Path, str]]:
+def _read_rows(path: Path) -> list[tuple[File, str]]:
     from redraft.rewards.answer_lines import read_answers
 
-    return [(path.parent / picture, text) for picture, text in read_answers(path, _row, holds="picture and prompt")]
+    rows = read_answers(path, _row, holds="prompt and picture, or prompt and frames")
+    return [
+        (path.parent / shown if isinstance(shown, str) else tuple(path.parent / frame for frame in shown), text)
+        for shown, text in rows
+    ]
 
 
-def _row(value: Any) -> tuple[str, str]:
-    """Picture and prompt of a row."""
+def _row(value: Any) -> tuple[str | list[str], str]:
+    """Picture or frames, and prompt, of a row."""
     from redraft.core.records import require_prompt
+    from redraft.rewards.facets_clips import LEAST_FRAMES
 
-    picture, text = (value.get("picture"), value.get("prompt")) if isinstance(value, dict) else (None, None)
-    if not isinstance(picture, str) or not isinstance(text, str):
-        raise UsageError("is no row: give an object with the texts picture and prompt")
+    row = value if isinstance(value, dict) else {}
+    picture, frames, text = row.get("picture"), row.get("frames"), row.get("prompt")
+    if isinstance(frames, list) and (len(frames) < LEAST_FRAMES or not all(isinstance(name, str) for name in frames)):
+        frames = None
+    shown = picture if isinstance(picture, str) else frames if isinstance(frames, list) else None
+    if shown is None or not isinstance(text, str) or ("picture" in row and "frames" in row):
+        raise UsageError(
+            "is no row: give an object with the texts picture and prompt, or with prompt and frames, a list of "
+            f"{LEAST_FRAMES} texts or more"
+        )
     require_prompt(text)
-    return picture, text
+    return shown, text
+
+
+def _shown(name: File) -> dict[str, Any]:
+    """Of a picture or a clip, for --json."""
+    return {"frames": [str(frame) for frame in name]} if isinstance(name, tuple) else {"picture": str(name)}
 
 
 def _chances(scorer: Scorer, ordered: torch.Tensor) -> list[float | None]:

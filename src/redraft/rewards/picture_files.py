@@ -30,6 +30,8 @@ LONGEST_TO_SHORTEST = 20
 """Sides of a picture may differ by this factor; a sliver would become millions of pixels wide when it is resized."""
 WAITING_BATCHES = 4
 """Pictures of different sizes cannot share a batch; at most this many batches of them wait for company."""
+File = Path | tuple[Path, ...]
+"""Of a picture, or those of the frames of a clip, in order."""
 _AS_THEY_ARE = ("RGB", "L", "1", "P")
 _WITH_ALPHA = ("RGBA", "LA", "PA")
 
@@ -136,9 +138,9 @@ class FileScores:
     failures: tuple[tuple[int, str], ...]
 
 
-def score_files(scorer: Scorer, files: Sequence[Path], prompts: Sequence[Prompt], *, batch: int = 32) -> FileScores:
+def score_files(scorer: Scorer, files: Sequence[File], prompts: Sequence[Prompt], *, batch: int = 32) -> FileScores:
     """Score picture files, `batch` at once at most. One that cannot be read, or that the scorer refuses, loses its own
-    score only.
+    score only. Clips go as B,T,3,H,W to a scorer that takes them.
 
     Raises UsageError unless there is one prompt a file, or when not one file has a score (naming the first reason).
     """
@@ -159,13 +161,13 @@ def score_files(scorer: Scorer, files: Sequence[Path], prompts: Sequence[Prompt]
                 for one in group:
                     judge([one])
             else:
-                failures.append((indices[0], f"picture {str(files[indices[0]])!r}: {error}"))
+                failures.append((indices[0], f"{_named(files[indices[0]])}: {error}"))
             return
         values[indices], mask[indices] = found.values.cpu(), found.mask.cpu()
 
     for index, file in enumerate(files):
         try:
-            pixels = read_picture(file)
+            pixels = _read(file)
         except UsageError as error:
             failures.append((index, str(error)))
             continue
@@ -185,3 +187,18 @@ def score_files(scorer: Scorer, files: Sequence[Path], prompts: Sequence[Prompt]
         scores=Scores(values=values, names=tuple(scorer.heads), fingerprints=fingerprints, mask=mask),
         failures=tuple(failures),
     )
+
+
+def _read(file: File) -> torch.Tensor:
+    """3,H,W of a picture, T,3,H,W of a clip."""
+    if isinstance(file, Path):
+        return read_picture(file)
+    frames = [read_picture(frame) for frame in file]
+    other = [frame for frame, pixels in zip(file, frames, strict=True) if pixels.shape != frames[0].shape]
+    if other:
+        raise UsageError(f"{_named(file)}: {str(other[0])!r} is of another size; frames of a clip must be alike")
+    return torch.stack(frames)
+
+
+def _named(file: File) -> str:
+    return f"picture {str(file)!r}" if isinstance(file, Path) else f"clip {str(file[0])!r} to {str(file[-1])!r}"
