@@ -1,8 +1,10 @@
 """Tuning a CLIP to planted tastes, the saved folder, and personal profiles."""
 
+import copy
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,21 @@ def test_a_fit_that_only_harms_is_undone(tower: ClipTower) -> None:
     if reward.card.passes == 0:
         changed = reward.tower.model.state_dict()["visual_projection.weight"]
         assert torch.equal(changed, tower.model.state_dict()["visual_projection.weight"])
+
+
+def test_a_fit_to_ratings_alone_begins_with_their_best_scale_and_offset(tower: ClipTower) -> None:
+    """The thumbs say nothing of prompts, so that the CLIP's own scale would be far too sure."""
+    coin = KEY.child("coin").normal((PROMPTS * SHOWN,))
+    unknown = [replace(record, rater="") for record in answers("thumbs", coin)]
+    data = preference_data(unknown, pictures={str(row): row for row in range(PROMPTS * SHOWN)})
+    assert not len(data.pairs)
+    wide = copy.deepcopy(tower)
+    wide.model.logit_scale.data.fill_(math.log(80))
+    reward = fit_preference(wide, data, pictures(), key=KEY, config=fast(epochs=1, learning_rate=1e-9))
+    assert reward.tower.scale < 20
+    assert reward.card.metrics["held_out/loss"] < math.log(2) + 0.05  # a constant guess has log 2
+    with_none = fit_preference(wide, data, pictures(), key=KEY, config=fast(image_layers=-1, text_layers=-1))
+    assert with_none.tower.scale == pytest.approx(80, rel=1e-5)
 
 
 def test_the_contrast_of_chosen_pictures_in_closed_form() -> None:

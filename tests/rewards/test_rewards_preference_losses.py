@@ -16,6 +16,7 @@ from redraft.rewards.preference_accuracy import (
 )
 from redraft.rewards.preference_losses import (
     Ties,
+    begun_ratings,
     divergence_loss,
     log_probabilities,
     pair_loss,
@@ -169,3 +170,24 @@ def test_a_coin_has_the_accuracy_that_the_notes_derive() -> None:
     expected = share * (threshold + (1 - threshold) / 2) + (1 - share) / 2
     # Standard error of a mean of halves and ones: at most 0.5 / sqrt(40,000) = 0.0025; four of them.
     assert tie_aware_accuracy(margin, outcome, threshold=threshold) == pytest.approx(expected, abs=0.01)
+
+
+def test_ratings_begin_where_a_logistic_regression_ends() -> None:
+    """Against scales and offsets on a fine grid; thumbs drawn at scale 10 and offset 2 of cosines."""
+    cosine = 0.2 + 0.1 * Key(seed=0).child("cosine").normal((400,))
+    label = (Key(seed=0).child("thumb").uniform((400,)) < torch.sigmoid(10 * cosine - 2)).float()
+    weight = 0.5 + Key(seed=0).child("weight").uniform((400,))
+    factors = torch.linspace(0, math.log(100), 93).exp()
+    best, offset = begun_ratings(cosine, label, weight, factors=factors)
+    losses = torch.stack([
+        (weight * rating_point_loss(factor * cosine, label, offset=place)).sum() / weight.sum()
+        for factor in factors for place in torch.linspace(-2, 8, 101)
+    ])  # fmt: skip
+    found = (weight * rating_point_loss(factors[best] * cosine, label, offset=offset)).sum() / weight.sum()
+    assert losses.min() - 1e-3 < found <= losses.min() + 1e-6
+    assert 5 < factors[best] < 20
+
+
+def test_ratings_that_are_all_alike_are_foreseen_surely_but_not_without_end() -> None:
+    _, offset = begun_ratings(torch.tensor([1.0, 2.0, 3.0]), torch.ones(3), torch.ones(3), factors=torch.ones(1))
+    assert offset == pytest.approx(1 - math.log(6))

@@ -39,7 +39,7 @@ from redraft.rewards.preference_batches import (
 from redraft.rewards.preference_card import PreferenceCard
 from redraft.rewards.preference_config import PreferenceFitConfig
 from redraft.rewards.preference_data import PreferenceData, prompt_weights
-from redraft.rewards.preference_losses import pair_loss, rating_point_loss
+from redraft.rewards.preference_losses import begun_ratings, pair_loss, rating_point_loss
 from redraft.rewards.preference_noise import SPOILED_AT_ONCE, spoiled, spoiled_loss
 from redraft.rewards.preference_passes import BestPass
 from redraft.rewards.preference_pictures import Pictures
@@ -125,15 +125,20 @@ class _Training:
 
     @torch.no_grad()
     def _begin(self) -> None:
-        """Take the scale that explains the fitted pairs best, and the middle of their scores as the offset.
+        """Take the scale that explains the fitted pairs best, and the middle of the rated pictures' scores as offset.
 
-        A CLIP's own scale is that of a choice among hundreds of texts: for pairs it is far too sure, and its few
-        confident errors would outweigh all other answers.
+        Ratings alone give both, jointly. A CLIP's own scale is that of a choice among hundreds of texts: for pairs and
+        ratings it is far too sure, and its few confident errors would outweigh all other answers.
         """
         data, before = self.fitted.data, self.model.logit_scale.item()
         margin, logit = self.margins(data)
-        if len(margin) and self.layers:
-            steps = torch.linspace(0, MOST_SCALE, _SCALES)
+        steps = torch.linspace(0, MOST_SCALE, _SCALES) if self.layers else self.model.logit_scale.detach()[None].cpu()
+        if not len(margin):
+            best, offset = begun_ratings(logit, data.label, data.point_weight, factors=(steps - before).exp())
+            self.model.logit_scale.fill_(steps[best])
+            self.offset.fill_(offset)
+            return
+        if self.layers:
             losses = [
                 pair_loss(margin * (step - before).exp(), data.outcome, ties=self.config.ties, tie=0.0).mean()
                 for step in steps

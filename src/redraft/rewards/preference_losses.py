@@ -18,6 +18,7 @@ Ties = Literal["none", "rao-kupper", "davidson"]
 """How a tie is explained. none: it is half a win for either side."""
 
 _NODES = 64
+_HALVINGS = 60
 
 
 def log_probabilities(margin: torch.Tensor, *, ties: Ties, tie: torch.Tensor | float = 0.0) -> torch.Tensor:
@@ -87,3 +88,25 @@ def uncertain_loss(mean: torch.Tensor, deviation: torch.Tensor) -> torch.Tensor:
 def rating_point_loss(score: torch.Tensor, label: torch.Tensor, *, offset: torch.Tensor | float) -> torch.Tensor:
     """B: cross-entropy of sigmoid(score - offset) with labels B in 0..1: one picture on its own, liked or not."""
     return functional.binary_cross_entropy_with_logits(score - offset, label.to(score), reduction="none")
+
+
+def begun_ratings(
+    score: torch.Tensor, label: torch.Tensor, weight: torch.Tensor, *, factors: torch.Tensor
+) -> tuple[int, float]:
+    """Which of the factors S, times scores N, explains ratings N best, and the offset there, the best for that factor.
+
+    The best offset makes the mean probability that of the labels; by bisection, as the mean falls with the offset. Of
+    labels that are all alike none is best: it then lies where every picture is foreseen with odds of at least 2 N.
+    """
+    scores = factors.double()[:, None] * score.double()
+    labels, weights = label.double(), weight.double() / weight.double().sum()
+    edge = math.log(2 * len(score))
+    low, high = scores.amin(1) - edge, scores.amax(1) + edge
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        above = (torch.sigmoid(scores - middle[:, None]) * weights).sum(1) > (labels * weights).sum()
+        low, high = torch.where(above, middle, low), torch.where(above, high, middle)
+    offset = (low + high) / 2
+    losses = rating_point_loss(scores, labels.expand_as(scores), offset=offset[:, None])
+    best = int((losses * weights).sum(1).argmin())
+    return best, offset[best].item()
