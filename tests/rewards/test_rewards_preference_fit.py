@@ -389,6 +389,27 @@ def test_a_profile_of_stars(tower: ClipTower) -> None:
     assert profile.card.metrics["held_out/loss"] < profile.card.metrics["held_out/loss/everybody"]
 
 
+def test_a_constant_of_thumbs_is_no_taste(tower: ClipTower) -> None:
+    """Thumbs drawn from everybody's score about its middle, which lies 20 from the base's offset, as if unfitted."""
+    prompts = [Prompt(text=f"picture number {row // SHOWN}") for row in range(PROMPTS * SHOWN)]
+    base = PreferenceScorer(tower, card=plain(tower).card.model_copy(update={"offset": -20.0}))
+    common = base.score(Images(pixels=pictures().pixels), prompts).values[:, 0]
+    chance = torch.sigmoid(common - common.median())
+    thumbs = (KEY.child("thumb").uniform((PROMPTS * SHOWN,)) < chance).double() - 0.5
+    records = [replace(record, rater="") for record in answers("thumbs", thumbs)]
+    data = preference_data(records, pictures={str(row): row for row in range(PROMPTS * SHOWN)})
+    profile = fit_profile(base, data, pictures(), key=KEY, rater="")
+    assert profile.card.strength is None
+    assert profile.card.metrics["held_out/loss/everybody"] < math.log(2) + 0.05
+    pleased = preference_data(
+        [Preference(prompt=f"p {row}", pictures=(str(row),), kind="thumbs", answer=(1,)) for row in range(30)],
+        pictures={str(row): row for row in range(30)},
+    )
+    profile = fit_profile(base, pleased, pictures(), key=KEY, rater="")
+    assert profile.vector.norm() < 0.05
+    assert profile.card.metrics["held_out/loss"] < 0.1
+
+
 def test_a_profile_belongs_to_its_base(fitted: PreferenceScorer, tower: ClipTower, tmp_path: Path) -> None:
     base, own = tmp_path / "base", tmp_path / "own"
     fitted.save(base)

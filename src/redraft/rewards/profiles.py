@@ -5,12 +5,15 @@
 v is the mode of a logistic regression with the common score as offset and the prior v ~ N(0, 1 / strength): no answers
 give v = 0, everybody's score. The last entry is how much more than others this person minds the prompt. The strength
 is chosen by cross-validation, no profile at all being one choice. It changes no weight of the CLIP.
+
+Ratings of single pictures have a constant besides, how easily this person is pleased. It is no taste, since it ranks no
+picture above another: the prior does not shrink it, everybody's score is given it too, and it is not kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -144,7 +147,8 @@ def fit_profile(
     """The profile of the person whose answers `data` holds (`PreferenceData.of_rater`).
 
     The card's metrics compare it with the base by cross-validation over prompts: mean loss, its uncertainty counted
-    in, and accuracy on strict pairs. Raises UsageError when there is no answer.
+    in, and accuracy on strict pairs; for ratings the base too gets a constant of this person. Raises UsageError when
+    there is no answer.
     """
     rows = _rows(base, data, pictures)
     if not len(rows.outcome):
@@ -226,19 +230,18 @@ def _rows(base: PreferenceScorer, data: PreferenceData, pictures: Pictures) -> _
 
 def _mode(rows: _Rows, strength: float) -> tuple[torch.Tensor, torch.Tensor]:
     """The mode of the vector, F, and its covariance F,F there (Laplace), by Newton's method with halved steps."""
-    width = rows.inputs.shape[1]
-    vector = torch.zeros(width, dtype=torch.float64)
-    prior = strength * torch.eye(width, dtype=torch.float64)
+    rows, shrunk, vector = _with_constant(rows)
+    prior = strength * torch.diag(shrunk)
 
     def value(at: torch.Tensor) -> torch.Tensor:
         logit = rows.offset + rows.inputs @ at
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logit, rows.outcome, reduction="none")
-        return (rows.weight * loss).sum() + strength / 2 * at.square().sum()
+        return (rows.weight * loss).sum() + strength / 2 * (shrunk * at).square().sum()
 
     hessian = prior
     for _ in range(_NEWTON_STEPS):
         chance = torch.sigmoid(rows.offset + rows.inputs @ vector)
-        gradient = rows.inputs.T @ (rows.weight * (chance - rows.outcome)) + strength * vector
+        gradient = rows.inputs.T @ (rows.weight * (chance - rows.outcome)) + strength * (shrunk * vector)
         spread = rows.weight * chance * (1 - chance)
         hessian = rows.inputs.T @ (spread[:, None] * rows.inputs) + prior
         step = torch.linalg.solve(hessian, gradient)
@@ -251,8 +254,35 @@ def _mode(rows: _Rows, strength: float) -> tuple[torch.Tensor, torch.Tensor]:
     return vector, torch.linalg.inv(hessian)
 
 
+def _with_constant(rows: _Rows) -> tuple[_Rows, torch.Tensor, torch.Tensor]:
+    """Rows that bound the constant of ratings; F: 1 for what the prior shrinks, 0 for that constant; F: where to begin.
+
+    The constant is bounded by half a rating each for and against the average rated picture, as a person who likes
+    everything would make it infinite. It begins where that picture is as likely liked as not: with a base whose offset
+    was never fitted all chances may be 0 or 1 elsewhere, where Newton's method finds no slope.
+    """
+    width = rows.inputs.shape[1]
+    shrunk, begin = torch.ones(width, dtype=torch.float64), torch.zeros(width, dtype=torch.float64)
+    is_point = rows.inputs[:, -1] == 1
+    if not bool(is_point.any()):
+        return rows, shrunk, begin
+    ratings = rows.take(is_point)
+    middle = ratings.offset.mean(0, keepdim=True)
+    shrunk[-1], begin[-1] = 0.0, -middle.item()
+    bounded = _Rows(
+        inputs=torch.cat([rows.inputs, ratings.inputs.mean(0, keepdim=True)]),
+        offset=torch.cat([rows.offset, middle]),
+        outcome=torch.cat([rows.outcome, torch.full_like(middle, 0.5)]),
+        weight=torch.cat([rows.weight, ratings.weight.mean(0, keepdim=True)]),
+        group=torch.cat([rows.group, ratings.group[:1]]),
+    )
+    return bounded, shrunk, begin
+
+
 def _cross_validated(rows: _Rows, strength: float | None, *, key: Key) -> Mapping[str, float]:
-    """Mean loss and accuracy on prompts left out in turn; strength None is no profile."""
+    """Mean loss and accuracy on prompts left out in turn; strength None is no profile, but a constant for ratings."""
+    if strength is None:
+        rows, strength = replace(rows, inputs=rows.inputs[:, -1:]), 1.0
     groups, group = torch.unique(rows.group, return_inverse=True)
     fold = (key.child("folds").permutation(len(groups)) % FOLDS)[group]
     loss, right, strict = 0.0, 0.0, 0.0
@@ -260,11 +290,9 @@ def _cross_validated(rows: _Rows, strength: float | None, *, key: Key) -> Mappin
         outside = rows.take(fold == number)
         if not len(outside.outcome):
             continue
-        mean, deviation = outside.offset, torch.zeros_like(outside.offset)
-        if strength is not None:
-            vector, covariance = _mode(rows.take(fold != number), strength)
-            mean = mean + outside.inputs @ vector
-            deviation = ((outside.inputs @ covariance) * outside.inputs).sum(-1).clamp(min=0).sqrt()
+        vector, covariance = _mode(rows.take(fold != number), strength)
+        mean = outside.offset + outside.inputs @ vector
+        deviation = ((outside.inputs @ covariance) * outside.inputs).sum(-1).clamp(min=0).sqrt()
         share = outside.outcome
         losses = share * uncertain_loss(mean, deviation) + (1 - share) * uncertain_loss(-mean, deviation)
         loss += (outside.weight * losses).sum().item()
