@@ -83,7 +83,9 @@ def test_ratings_are_points_and_pairs_within_one_rater_and_prompt() -> None:
 def test_answers_of_prompts_and_of_people() -> None:
     records = [answer("pair", 1, 0), answer("pair", 0, 1, prompt="q"), answer("stars", 4, prompt="q", rater="s")]
     data = preference_data(records, pictures=ROWS)
+    assert (data.pair_answer.tolist(), data.point_answer.tolist()) == ([0, 1], [2])
     part = data.of_prompts(torch.tensor([1]))
+    assert (part.pair_answer.tolist(), part.point_answer.tolist()) == ([1], [2])
     assert (part.pairs.tolist(), part.points.tolist()) == ([data.pairs[1].tolist()], data.points.tolist())
     assert data.of_rater("s").point_rater == ("s",)
     with pytest.raises(UsageError, match="no answer of the rater 'z' among 3: there are 2 raters, r, s first"):

@@ -383,6 +383,13 @@ def test_few_answers_move_a_profile_little(tower: ClipTower) -> None:
     assert 0 < little.vector.norm() < 0.3 * much.vector.norm()
 
 
+def test_a_ranking_is_one_answer(tower: ClipTower) -> None:
+    few = data_of("ranks").of_prompts(torch.arange(4))
+    assert len(few.pairs) == 24
+    profile = fit_profile(plain(tower), few, pictures(), key=KEY, rater="r")
+    assert (profile.card.answers, profile.card.strength) == (4, STRENGTHS[-1])
+
+
 def test_a_profile_of_stars(tower: ClipTower) -> None:
     green = pictures().pixels[:, 1].mean((1, 2)) * 2 - 1
     profile = fit_profile(plain(tower), data_of("stars", green), pictures(), key=KEY, rater="r")

@@ -26,7 +26,8 @@ class PreferenceData:
     prompts: the distinct ones. entry_prompt, entry_picture: E, rows of `prompts` and of the pictures.
     pairs: P,2 rows of entries in the order shown. outcome: P,3 shares of (first better, second better, tie).
     points: Q rows of entries. label: Q in 0..1. pair_weight P, point_weight Q: above 0.
-    pair_rater, point_rater: pseudonyms.
+    pair_rater, point_rater: pseudonyms. pair_answer, point_answer: P and Q, the number of the answer that each was made
+    of; of a pair made of two ratings, that of the first.
     """
 
     prompts: tuple[Prompt, ...]
@@ -38,6 +39,8 @@ class PreferenceData:
     points: torch.Tensor
     label: torch.Tensor
     point_weight: torch.Tensor
+    pair_answer: torch.Tensor
+    point_answer: torch.Tensor
     pair_rater: tuple[str, ...] = ()
     point_rater: tuple[str, ...] = ()
 
@@ -80,6 +83,7 @@ class PreferenceData:
             prompts=self.prompts, entry_prompt=self.entry_prompt, entry_picture=self.entry_picture,
             pairs=self.pairs[pair], outcome=self.outcome[pair], pair_weight=self.pair_weight[pair],
             points=self.points[point], label=self.label[point], point_weight=self.point_weight[point],
+            pair_answer=self.pair_answer[pair], point_answer=self.point_answer[point],
             pair_rater=tuple(name for name, keep in zip(self.pair_rater, pair.tolist(), strict=True) if keep),
             point_rater=tuple(name for name, keep in zip(self.point_rater, point.tolist(), strict=True) if keep),
         )  # fmt: skip
@@ -96,8 +100,8 @@ def preference_data(records: Sequence[Preference], *, pictures: Mapping[str, int
     if not records:
         raise UsageError("no answers to fit to: give at least two choices or ratings")
     builder = _Builder(pictures)
-    for record in records:
-        builder.add(record)
+    for number, record in enumerate(records):
+        builder.add(record, number=number)
     builder.pair_ratings()
     return builder.data()
 
@@ -107,45 +111,47 @@ class _Builder:
         self._pictures = pictures
         self._prompts: dict[str, int] = {}
         self._entries: dict[tuple[int, int], int] = {}
-        self._pairs: list[tuple[int, int, tuple[float, float, float], float, str]] = []
-        self._points: list[tuple[int, float, float, str]] = []
-        self._rated: defaultdict[tuple[int, str], dict[int, tuple[float, float]]] = defaultdict(dict)
+        self._pairs: list[tuple[int, int, tuple[float, float, float], float, str, int]] = []
+        self._points: list[tuple[int, float, float, str, int]] = []
+        self._rated: defaultdict[tuple[int, str], dict[int, tuple[float, float, int]]] = defaultdict(dict)
 
-    def add(self, record: Preference) -> None:
+    def add(self, record: Preference, *, number: int) -> None:
         prompt = self._prompts.setdefault(record.prompt, len(self._prompts))
         entries = [self._entry(prompt, name) for name in record.pictures]
         match record.kind:
             case "pair":
                 first, second = record.answer
                 outcome = (0.0, 0.0, 1.0) if first == second else (first, second, 0.0)
-                self._pairs.append((entries[0], entries[1], outcome, record.weight, record.rater))
+                self._pairs.append((entries[0], entries[1], outcome, record.weight, record.rater, number))
             case "choice":
                 chosen = list(zip(entries, record.answer, strict=True))
-                self._pair_all(chosen, weight=record.weight, rater=record.rater, ties=False)
+                self._pair_all(chosen, weight=record.weight, rater=record.rater, ties=False, number=number)
             case "ranks":
                 ranked = list(zip(entries, (-rank for rank in record.answer), strict=True))
-                self._pair_all(ranked, weight=record.weight, rater=record.rater, ties=True)
+                self._pair_all(ranked, weight=record.weight, rater=record.rater, ties=True, number=number)
             case _:
                 top = STARS if record.kind == "stars" else 1
                 bottom = 1 if record.kind == "stars" else 0
                 for entry, answer in zip(entries, record.answer, strict=True):
                     label = (answer - bottom) / (top - bottom)
-                    self._points.append((entry, label, record.weight, record.rater))
+                    self._points.append((entry, label, record.weight, record.rater, number))
                     if record.rater:
-                        self._rated[prompt, record.rater][entry] = (label, record.weight)
+                        self._rated[prompt, record.rater][entry] = (label, record.weight, number)
 
     def pair_ratings(self) -> None:
         """Pairs of what one rater rated unlike. Equal stars say little: their steps are coarse, so they give none."""
         for (_, rater), rated in self._rated.items():
-            weight = sum(weight for _, weight in rated.values()) / len(rated)
-            values = [(entry, label) for entry, (label, _) in rated.items()]
-            self._pair_all(values, weight=weight, rater=rater, ties=False)
+            weight = sum(weight for _, weight, _ in rated.values()) / len(rated)
+            for (one, (liked, _, number)), (two, (other, _, _)) in combinations(rated.items(), 2):
+                self._pair_all([(one, liked), (two, other)], weight=weight, rater=rater, ties=False, number=number)
 
-    def _pair_all(self, values: Sequence[tuple[int, float]], *, weight: float, rater: str, ties: bool) -> None:
+    def _pair_all(
+        self, values: Sequence[tuple[int, float]], *, weight: float, rater: str, ties: bool, number: int
+    ) -> None:
         for (first, one), (second, two) in combinations(values, 2):
             outcome = (float(one > two), float(two > one), float(one == two))
             if ties or one != two:
-                self._pairs.append((first, second, outcome, weight, rater))
+                self._pairs.append((first, second, outcome, weight, rater, number))
 
     def _entry(self, prompt: int, name: str) -> int:
         if name not in self._pictures:
@@ -163,6 +169,8 @@ class _Builder:
             points=torch.tensor([row[0] for row in self._points], dtype=torch.long),
             label=torch.tensor([row[1] for row in self._points]),
             point_weight=torch.tensor([row[2] for row in self._points]),
+            pair_answer=torch.tensor([row[5] for row in self._pairs], dtype=torch.long),
+            point_answer=torch.tensor([row[4] for row in self._points], dtype=torch.long),
             pair_rater=tuple(row[4] for row in self._pairs),
             point_rater=tuple(row[3] for row in self._points),
         )  # fmt: skip

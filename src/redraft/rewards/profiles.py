@@ -39,7 +39,7 @@ STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 """Candidates of the prior's precision, besides infinity (no profile)."""
 FOLDS = 5
 LEAST_ANSWERS = 20
-"""Below this many answers cross-validation says nothing, and the strongest shrinkage is taken."""
+"""Below this many answers, a ranking being one, cross-validation says nothing: the strongest shrinkage is taken."""
 _NEWTON_STEPS = 30
 _CONVERGED = 1e-9
 
@@ -53,7 +53,7 @@ class ProfileCard(Config):
     base: str
     base_fingerprint: str
     strength: float | None = Field(description="precision of the prior; None: no profile was better")
-    answers: int = Field(ge=0)
+    answers: int = Field(ge=0, description="of this person; a ranking is one, however many pairs it becomes")
     vector: tuple[float, ...]
     metrics: dict[str, float] = Field(default_factory=dict)
 
@@ -155,7 +155,8 @@ def fit_profile(
         raise UsageError(f"no answers of {rater!r} to learn from: ask this person first")
     found = {strength: _cross_validated(rows, strength, key=key) for strength in STRENGTHS}
     plain = _cross_validated(rows, None, key=key)
-    if len(rows.outcome) < LEAST_ANSWERS:
+    answers = len(torch.unique(rows.answer))
+    if answers < LEAST_ANSWERS:
         strength: float | None = STRENGTHS[-1]
     else:
         strength = min(STRENGTHS, key=lambda each: found[each]["loss"])
@@ -166,7 +167,7 @@ def fit_profile(
     vector = torch.zeros(width) if strength is None else _mode(rows, strength)[0][:width].float()
     card = ProfileCard(
         rater=rater, base=base_folder, base_fingerprint=base.fingerprint, strength=strength,
-        answers=len(rows.outcome), vector=tuple(vector.tolist()),
+        answers=answers, vector=tuple(vector.tolist()),
         metrics={
             **{f"held_out/{key}": value for key, value in chosen.items()},
             **{f"held_out/{key}/everybody": value for key, value in plain.items()},
@@ -182,18 +183,22 @@ def rank_pictures(scores: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class _Rows:
-    """Answers as a logistic regression: inputs N,F, offset N, outcome N in 0..1, weight N, group N; float64."""
+    """Answers as a logistic regression: inputs N,F, offset N, outcome N in 0..1, weight N; float64.
+
+    group, answer: N, of which prompt and which answer.
+    """
 
     inputs: torch.Tensor
     offset: torch.Tensor
     outcome: torch.Tensor
     weight: torch.Tensor
     group: torch.Tensor
+    answer: torch.Tensor
 
     def take(self, mask: torch.Tensor) -> _Rows:
         return _Rows(
             inputs=self.inputs[mask], offset=self.offset[mask], outcome=self.outcome[mask], weight=self.weight[mask],
-            group=self.group[mask],
+            group=self.group[mask], answer=self.answer[mask],
         )  # fmt: skip
 
 
@@ -225,6 +230,7 @@ def _rows(base: PreferenceScorer, data: PreferenceData, pictures: Pictures) -> _
         outcome=torch.cat([halves, data.label]).double(),
         weight=torch.cat([data.pair_weight, data.point_weight]).double(),
         group=torch.cat([data.pair_prompt, data.entry_prompt[data.points]]),
+        answer=torch.cat([data.pair_answer, data.point_answer]),
     )
 
 
@@ -275,6 +281,7 @@ def _with_constant(rows: _Rows) -> tuple[_Rows, torch.Tensor, torch.Tensor]:
         outcome=torch.cat([rows.outcome, torch.full_like(middle, 0.5)]),
         weight=torch.cat([rows.weight, ratings.weight.mean(0, keepdim=True)]),
         group=torch.cat([rows.group, ratings.group[:1]]),
+        answer=torch.cat([rows.answer, ratings.answer[:1]]),
     )
     return bounded, shrunk, begin
 
