@@ -390,6 +390,14 @@ def test_a_ranking_is_one_answer(tower: ClipTower) -> None:
     assert (profile.card.answers, profile.card.strength) == (4, STRENGTHS[-1])
 
 
+def test_ties_have_no_accuracy(tower: ClipTower) -> None:
+    records = [replace(record, answer=(0.5, 0.5)) for record in answers("pair")[:4]]
+    data = preference_data(records, pictures={str(row): row for row in range(PROMPTS * SHOWN)})
+    profile = fit_profile(plain(tower), data, pictures(), key=KEY, rater="")
+    assert "held_out/loss" in profile.card.metrics
+    assert not any("accuracy" in name for name in profile.card.metrics)
+
+
 def test_a_profile_of_stars(tower: ClipTower) -> None:
     green = pictures().pixels[:, 1].mean((1, 2)) * 2 - 1
     profile = fit_profile(plain(tower), data_of("stars", green), pictures(), key=KEY, rater="r")

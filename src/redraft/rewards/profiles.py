@@ -147,8 +147,8 @@ def fit_profile(
     """The profile of the person whose answers `data` holds (`PreferenceData.of_rater`).
 
     The card's metrics compare it with the base by cross-validation over prompts: mean loss, its uncertainty counted
-    in, and accuracy on strict pairs; for ratings the base too gets a constant of this person. Raises UsageError when
-    there is no answer.
+    in, and accuracy on what is strict, pairs that are no tie and ratings off the middle; where nothing is, it is left
+    out. For ratings the base too gets a constant of this person. Raises UsageError when there is no answer.
     """
     rows = _rows(base, data, pictures)
     if not len(rows.outcome):
@@ -287,7 +287,10 @@ def _with_constant(rows: _Rows) -> tuple[_Rows, torch.Tensor, torch.Tensor]:
 
 
 def _cross_validated(rows: _Rows, strength: float | None, *, key: Key) -> Mapping[str, float]:
-    """Mean loss and accuracy on prompts left out in turn; strength None is no profile, but a constant for ratings."""
+    """Mean loss and, where an answer is strict, accuracy, on prompts left out in turn.
+
+    strength: None is no profile, but a constant for ratings.
+    """
     if strength is None:
         rows, strength = replace(rows, inputs=rows.inputs[:, -1:]), 1.0
     groups, group = torch.unique(rows.group, return_inverse=True)
@@ -306,4 +309,5 @@ def _cross_validated(rows: _Rows, strength: float | None, *, key: Key) -> Mappin
         decided = share != 0.5
         right += ((mean > 0) == (share > 0.5))[decided].double().sum().item()
         strict += decided.sum().item()
-    return {"loss": loss / rows.weight.sum().item(), "accuracy": right / max(strict, 1.0)}
+    found = {"loss": loss / rows.weight.sum().item()}
+    return {**found, "accuracy": right / strict} if strict else found
