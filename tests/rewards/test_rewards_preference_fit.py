@@ -396,6 +396,19 @@ def test_ties_have_no_accuracy(tower: ClipTower) -> None:
     profile = fit_profile(plain(tower), data, pictures(), key=KEY, rater="")
     assert "held_out/loss" in profile.card.metrics
     assert not any("accuracy" in name for name in profile.card.metrics)
+    assert profile.card.metrics["held_out/answers"] == 0
+
+
+def test_a_profile_that_is_worse_than_everybody_is_told_of(tower: ClipTower) -> None:
+    """Each picture wins once and loses once, so that whatever is learned of the one answer is wrong of the other."""
+    first = answers("pair")[:5]
+    again = [replace(row, answer=(row.answer[1], row.answer[0]), prompt=f"again {row.prompt}") for row in first]
+    data = preference_data([*first, *again], pictures={str(row): row for row in range(PROMPTS * SHOWN)})
+    with pytest.warns(UserWarning, match="'r' foresees held-out answers worse than everybody's score .* 10 answers"):
+        profile = fit_profile(plain(tower), data, pictures(), key=KEY, rater="r")
+    metrics = profile.card.metrics
+    assert metrics["held_out/loss"] > metrics["held_out/loss/everybody"]
+    assert metrics["held_out/answers"] == 10
 
 
 def test_a_profile_of_stars(tower: ClipTower) -> None:

@@ -12,6 +12,7 @@ picture above another: the prior does not shrink it, everybody's score is given 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -147,8 +148,9 @@ def fit_profile(
     """The profile of the person whose answers `data` holds (`PreferenceData.of_rater`).
 
     The card's metrics compare it with the base by cross-validation over prompts: mean loss, its uncertainty counted
-    in, and accuracy on what is strict, pairs that are no tie and ratings off the middle; where nothing is, it is left
-    out. For ratings the base too gets a constant of this person. Raises UsageError when there is no answer.
+    in, and accuracy on what is strict, pairs that are no tie and ratings off the middle, of so many `answers`;
+    where nothing is, it is left out. For ratings the base too gets a constant of this person. Warns when the loss is
+    higher than the base's. Raises UsageError when there is no answer.
     """
     rows = _rows(base, data, pictures)
     if not len(rows.outcome):
@@ -163,6 +165,13 @@ def fit_profile(
         if found[strength]["loss"] >= plain["loss"]:
             strength = None
     chosen = plain if strength is None else found[strength]
+    if chosen["loss"] > plain["loss"]:
+        warnings.warn(
+            f"the profile of {rater!r} foresees held-out answers worse than everybody's score does (loss "
+            f"{chosen['loss']:.3g}, everybody's {plain['loss']:.3g}): {answers} answers tell little; give "
+            f"{LEAST_ANSWERS} or more, or use the preference model itself",
+            stacklevel=2,
+        )
     width = base.tower.dimension + 1
     vector = torch.zeros(width) if strength is None else _mode(rows, strength)[0][:width].float()
     card = ProfileCard(
@@ -171,6 +180,7 @@ def fit_profile(
         metrics={
             **{f"held_out/{key}": value for key, value in chosen.items()},
             **{f"held_out/{key}/everybody": value for key, value in plain.items()},
+            "held_out/answers": float(len(torch.unique(rows.answer[rows.outcome != 0.5]))),
         },
     )  # fmt: skip
     return ProfileScorer(base, card=card, name=name)
