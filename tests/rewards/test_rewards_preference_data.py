@@ -143,6 +143,7 @@ def test_a_file_of_answers(tmp_path: Path) -> None:
         (json.dumps({**GOOD, "answer": ["1", 0]}), "answer must be a list of numbers"),
         (json.dumps({**GOOD, "rater": 7}), "prompt and rater must be texts"),
         (json.dumps({**GOOD, "answer": [1, 1]}), "line 2: answer .1.0, 1.0. of kind 'pair'"),
+        (json.dumps({**GOOD, "pictures": ["a.png"] * 2}), "line 2: the picture 'a.png' stands twice .* kind 'pair'"),
     ],
 )
 def test_a_bad_line_is_named(line: str, message: str, tmp_path: Path) -> None:

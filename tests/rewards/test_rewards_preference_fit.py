@@ -278,7 +278,7 @@ def test_ties_get_a_probability_of_their_own(tower: ClipTower) -> None:
 
 def test_bad_data_is_refused(tower: ClipTower) -> None:
     same = [Preference(prompt="one", pictures=("0", "1"), kind="pair", answer=(1, 0))]
-    with pytest.raises(UsageError, match="needs both sides"):
+    with pytest.raises(UsageError, match=r"of 1 groups \(prompts\) of answers are held out: a fit needs both sides"):
         fit_preference(tower, preference_data(same, pictures={"0": 0, "1": 1}), pictures(), key=KEY)
     with pytest.raises(NumericsError, match="lower the learning rate"):
         fit_preference(tower, data_of("pair"), pictures(), key=KEY, config=fast(learning_rate=1e30, anchor=0.0))

@@ -23,7 +23,7 @@ def read_preferences(path: Path, *, question: str = "") -> tuple[Preference, ...
     """The answers of a file, in order; ratings become stars, see `stars_of`.
 
     Ratings that leave the question unanswered say nothing and are left out. Raises UsageError as `read_answers` and
-    `stars_of` do, and for a question where there is no rating.
+    `stars_of` do, for a picture that is compared with itself, and for a question where there is no rating.
     """
     kinds: set[str] = set()
 
@@ -33,6 +33,7 @@ def read_preferences(path: Path, *, question: str = "") -> tuple[Preference, ...
         if isinstance(said, Rating):
             kinds.add("rating")
             return stars_of(said, question=question)
+        _require_others(said)
         kinds.add(said.kind)
         return said
 
@@ -67,3 +68,13 @@ def stars_of(rating: Rating, *, question: str = "") -> Preference | None:
         prompt=rating.prompt, pictures=(rating.picture,), kind="stars", answer=(1 + (STARS - 1) * share,),
         rater=rating.rater, weight=rating.weight,
     )  # fmt: skip
+
+
+def _require_others(said: Preference) -> None:
+    """Raise UsageError for a comparison that names one picture twice; rated twice, a picture may be."""
+    again = [name for place, name in enumerate(said.pictures) if name in said.pictures[:place]]
+    if again and said.kind in ("pair", "choice", "ranks"):
+        raise UsageError(
+            f"the picture {again[0]!r} stands twice in an answer of kind {said.kind!r}: no picture is better or worse "
+            "than itself; name each once, or leave the row out"
+        )

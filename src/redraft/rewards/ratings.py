@@ -104,9 +104,10 @@ def split_by_group(groups: Sequence[str], *, share: float) -> tuple[torch.Tensor
     """
     out = torch.tensor([_place(group) < share for group in groups], dtype=torch.bool)
     if bool(out.all()) or not bool(out.any()):
+        held = {group for group, outside in zip(groups, out.tolist(), strict=True) if outside}
         raise UsageError(
-            f"{len(set(groups))} groups (prompts) leave {int(out.sum())} of {len(groups)} ratings held out: a fit "
-            "needs both sides; rate pictures of more prompts"
+            f"{len(held)} of {len(set(groups))} groups (prompts) of answers are held out: a fit needs both sides; give "
+            "answers about more prompts"
         )
     return (~out).nonzero().flatten(), out.nonzero().flatten()
 
