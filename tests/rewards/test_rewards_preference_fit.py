@@ -172,6 +172,23 @@ def test_a_fit_to_ratings_alone_begins_with_their_best_scale_and_offset(tower: C
     assert with_none.tower.scale == pytest.approx(80, rel=1e-5)
 
 
+def test_ratings_in_the_middle_are_neither_right_nor_wrong(tower: ClipTower) -> None:
+    def judged(*stars: float) -> dict[str, float]:
+        records = [
+            Preference(prompt=f"p {row}", pictures=(str(row),), kind="stars", answer=(stars[row % len(stars)],))
+            for row in range(PROMPTS)
+        ]
+        data = preference_data(records, pictures={str(row): row for row in range(PROMPTS)})
+        config = fast(epochs=1, learning_rate=1e-9)
+        return fit_preference(tower, data, pictures(), key=KEY, config=config).card.metrics
+
+    middle, mixed = judged(3), judged(5, 3)
+    assert "held_out/point_accuracy" not in middle
+    assert middle["held_out/points"] == 0
+    assert mixed["held_out/point_accuracy"] == 1  # all that says anything is liked, and is foreseen to be
+    assert 0 < mixed["held_out/points"] < judged(5)["held_out/points"]
+
+
 def test_the_contrast_of_chosen_pictures_in_closed_form() -> None:
     """Two pictures and two texts at scale 2: -log of e^(2 * 0.8) and of e^(2 * 0.5) among both texts."""
     encoded = Encoded(

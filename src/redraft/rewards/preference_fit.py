@@ -299,8 +299,11 @@ class _Training:
         if len(logit):
             losses = rating_point_loss(logit, data.label, offset=0.0)
             found["loss"] += self.config.point_weight * losses.mean().item()
-            found["points"] = float(len(logit))
-            found["point_accuracy"] = ((logit > 0) == (data.label > 0.5)).double().mean().item()
+            decided = data.label != 0.5  # three stars of five say neither
+            found["points"] = decided.double().sum().item()
+            if decided.any():
+                right = (logit > 0) == (data.label > 0.5)
+                found["point_accuracy"] = right[decided].double().mean().item()
         if not math.isfinite(found["loss"]):
             raise NumericsError(f"the held-out loss became {found['loss']}: lower the learning rate; nothing was kept")
         return found
