@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from redraft.cli.factory import given_files
 from redraft.core.errors import UsageError
-from redraft.rewards.scorer_folders import builtin_clip, stored_clip
+from redraft.rewards.scorer_folders import builtin_clip, stored_clip, stored_place
 
 if TYPE_CHECKING:
     from redraft.cli.reward_answers import Source
@@ -130,7 +130,7 @@ def fit_profile(source: Source, *, base: Path | None, rater: str | None, key: Ke
         data = everybody.of_rater(rater)
         profile = fit(
             common, data, pictures, key=key, rater=rater,
-            base_folder=stored_clip(base, folder=source.out),
+            base_folder=stored_place(base, folder=source.out),
         )  # fmt: skip
         profile.save(source.out)
     return profile.card.model_dump(mode="json")

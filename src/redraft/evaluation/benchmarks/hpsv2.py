@@ -218,7 +218,8 @@ def _with_spread(row: Row, scores: FloatArray, *, style: str | None) -> Row:
     if style is None:  # groups of neighbours within a style are what is published
         return row
     known, note = int(np.isfinite(scores).sum()), ""
-    details = {"group std": group_spread(scores)[1]} if len(scores) >= GROUP else {}
+    grouped = scores[: len(scores) // GROUP * GROUP]
+    details = {"group std": group_spread(scores)[1]} if np.isfinite(grouped).any() else {}
     if known != PER_STYLE:
         note = f"{known} of {PER_STYLE} prompts: not comparable with published tables"
     return replace(row, details=details, note=note)
