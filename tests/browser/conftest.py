@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from tests.browser.chromium import Chromium
@@ -73,6 +74,16 @@ def hung(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hung]:
     """An open studio with the usual forms and pictures on its walls."""
     with hung_studio(tmp_path_factory.mktemp("hung")) as studio:
         yield studio
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds once every transition has ended, each with the elements that it is about."""
+    page.evaluate(
+        "Promise.allSettled(document.getAnimations()"
+        ".filter((one) => Number.isFinite(one.effect.getComputedTiming().endTime)).map((one) => one.finished))"
+    )
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in found]
 
 
 def watch(page: Page) -> list[str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import DESK, PHONE, NewContext, watch
+from tests.browser.conftest import DESK, PHONE, NewContext, violations, watch
 from tests.browser.hanging import Hung
 
 pytestmark = pytest.mark.browser
@@ -24,12 +23,6 @@ def visit(page: Page, studio: Hung, view: str) -> None:
     page.goto(f"{studio.url}/#/{view}")
     page.wait_for_load_state("networkidle")
     expect(page.locator("main h1").first).to_be_attached()
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds, each with the elements that it is about."""
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in found]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import violations
 from tests.browser.hanging import Hung, again, free_port, hang
 from tests.studio.running_studio import PASSWORD, studio_app
 
@@ -48,7 +48,7 @@ def log_out(page: Page, studio: Hung) -> None:
 def test_a_wrong_password_says_so_and_the_right_one_opens_the_studio(page: Page, shared: Hung) -> None:
     log_in(page, shared, "ann", password="not hers at all")
     expect(page.get_by_role("alert")).to_be_visible()
-    assert Axe().run(page).response["violations"] == []
+    assert violations(page) == []
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("navigation", name="Views").first).to_be_visible()

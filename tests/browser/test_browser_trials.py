@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route, expect
 
 from redraft.store.raters import GoldResult
 from redraft.store.workspace import Workspace
 from redraft.studio.identity.roles import scopes_of
 from redraft.studio.trials import draw_trial
-from tests.browser.conftest import PHONE, NewContext, watch
+from tests.browser.conftest import PHONE, NewContext, violations, watch
 from tests.browser.hanging import hang, painted_png
 from tests.studio.painted import Member, clock_of, member
 from tests.studio.running_studio import PASSWORD, Clock, RunningStudio, StudioApp, start_studio, studio_app
@@ -104,10 +103,6 @@ def press(page: Page, name: str, *, role: Any = "button") -> None:
     """By the keyboard."""
     page.get_by_role(role, name=name, exact=True).focus()
     page.keyboard.press("Enter")
-
-
-def violations(page: Page) -> list[str]:
-    return [one["id"] for one in Axe().run(page).response["violations"]]
 
 
 def test_who_has_the_perk_switches_trying_on_and_off(page: Page, tried: Tried) -> None:
