@@ -76,6 +76,15 @@ def hung(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hung]:
         yield studio
 
 
+def until(page: Page, happened: Callable[[], bool], what: str) -> None:
+    """Wait for what the page does in its own time; raises AssertionError with `what` was waited for after 20 s."""
+    for _ in range(400):
+        if happened():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"in 20 s it did not happen: {what}")
+
+
 def violations(page: Page) -> list[str]:
     """What axe finds once every transition has ended, each with the elements that it is about."""
     page.evaluate(

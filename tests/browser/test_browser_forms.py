@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from redraft.store.answer_records import Answer
-from tests.browser.conftest import PHONE, NewContext
+from tests.browser.conftest import PHONE, NewContext, until
 from tests.browser.hanging import Hung, hung_studio
 
 pytestmark = pytest.mark.browser
@@ -34,12 +34,8 @@ def visit(page: Page, studio: Hung, view: str) -> None:
 
 def sent(page: Page, studio: Hung, before: int) -> Answer:
     """The newest answer once the server has it and the page knows."""
-    for _ in range(100):
-        answers = studio.answers()
-        if len(answers) > before:
-            return answers[-1]
-        page.wait_for_timeout(50)
-    raise AssertionError(f"no answer came beyond the {before}")
+    until(page, lambda: len(studio.answers()) > before, f"an answer comes beyond the {before}")
+    return studio.answers()[-1]
 
 
 def focused_label(page: Page) -> str:

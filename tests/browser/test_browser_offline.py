@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
+from tests.browser.conftest import until
 from tests.browser.hanging import Hung, again, hung_studio
 
 pytestmark = pytest.mark.browser
@@ -20,14 +20,6 @@ def rate(page: Page, digit: str) -> None:
         page.keyboard.press(digit)
     page.keyboard.press("Enter")
     expect(page.locator("figure img")).not_to_have_attribute("src", str(before))
-
-
-def until(page: Page, studio: Hung, count: int) -> None:
-    """Wait until the server has this many answers."""
-    last = time.monotonic() + 20
-    while len(studio.answers()) < count:
-        assert time.monotonic() < last, f"{len(studio.answers())} answers of {count} arrived"
-        page.wait_for_timeout(100)
 
 
 def waiting(page: Page) -> int:
@@ -61,7 +53,7 @@ def test_the_server_dies_while_a_person_rates(context: BrowserContext, tmp_path:
         expect(page.locator("main form").first).to_be_visible()
         settle(page)
         rate(page, "7")
-        until(page, studio, 1)
+        until(page, lambda: len(studio.answers()) == 1, "the answer arrives")
         studio.running.kill()
         rate(page, "3")
         expect(page.get_by_text("answer waits on this device")).to_be_visible()
@@ -74,7 +66,7 @@ def test_the_server_dies_while_a_person_rates(context: BrowserContext, tmp_path:
         assert waiting(page) == 3
     with again(tmp_path, settings) as studio:
         page.evaluate("dispatchEvent(new Event('online'))")
-        until(page, studio, 4)
+        until(page, lambda: len(studio.answers()) == 4, "the four answers arrive")
         expect(page.get_by_text("will be sent once")).to_have_count(0)
         assert waiting(page) == 0
         page.wait_for_timeout(300)
@@ -106,18 +98,11 @@ def test_an_acknowledgement_that_is_lost_makes_no_second_answer(page: Page, hung
     for _ in range(6):
         page.keyboard.press("6")
     page.keyboard.press("Enter")
-    until(page, hung, before + 1)
-    for _ in range(100):
-        if lost:
-            break
-        page.wait_for_timeout(50)
+    until(page, lambda: len(hung.answers()) == before + 1, "the answer arrives")
+    until(page, lambda: bool(lost), "the server's word is lost")
     assert lost == [200]
     page.evaluate("dispatchEvent(new Event('online'))")
-    for _ in range(100):
-        if waiting(page) == 0:
-            break
-        page.wait_for_timeout(50)
-    assert waiting(page) == 0
+    until(page, lambda: waiting(page) == 0, "nothing waits any more")
     assert len(hung.answers()) == before + 1
 
 
@@ -141,6 +126,6 @@ def test_an_answer_that_the_server_refuses_says_why_and_stops_nothing(page: Page
     for _ in range(6):
         page.keyboard.press("8")
     page.keyboard.press("Enter")
-    until(page, hung, before + 1)
+    until(page, lambda: len(hung.answers()) == before + 1, "the answer arrives")
     expect(page.get_by_text("One answer was not taken")).to_be_visible()
     assert waiting(page) == 0

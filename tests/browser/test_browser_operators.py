@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from redraft.store.workspace import Workspace
 from redraft.studio.studying import NewPair, StudyPlan, create_study
-from tests.browser.conftest import PHONE, NewContext, violations, watch
+from tests.browser.conftest import PHONE, NewContext, until, violations, watch
 from tests.browser.hanging import Hung, again, free_port, hang
 from tests.store.studio_rows import png
 from tests.studio.running_studio import PASSWORD, studio_app
@@ -176,18 +176,16 @@ def test_members_of_a_session_judge_what_the_host_lays_out(new_context: NewConte
     guest.get_by_role("link", name="Open tables").focus()
     guest.keyboard.press("Enter")
     before = len(staffed.answers("ann" * 8))
+    expect(guest.locator("main form").first).to_be_visible()
     for _ in range(2):
-        expect(guest.locator("main form").first).to_be_visible()
+        shown = str(guest.locator("main figure img").get_attribute("src"))
         for _ in range(6):
             guest.keyboard.press("7")
         guest.keyboard.press("Enter")
-        guest.wait_for_timeout(300)
+        # The next picture, or none and the word that it was all.
+        expect(guest.locator(f"main figure img[src='{shown}']")).to_have_count(0)
     expect(guest.get_by_text("You have said what you think of all of them")).to_be_visible()
-    for _ in range(100):
-        if len(staffed.answers("ann" * 8)) == before + 2:
-            break
-        guest.wait_for_timeout(50)
-    assert len(staffed.answers("ann" * 8)) == before + 2
+    until(guest, lambda: len(staffed.answers("ann" * 8)) == before + 2, "both answers arrive")
     press(host, "End the session")
     expect(host.get_by_text("ended", exact=True)).to_be_visible()
     assert broken == []

@@ -40,6 +40,7 @@ def test_axe_finds_nothing_on_any_view(new_context: NewContext, hung: Hung, them
 
 def test_axe_finds_nothing_in_a_form_that_asks_on_nor_in_the_dialogs(page: Page, hung: Hung) -> None:
     visit(page, hung, "rate")
+    expect(page.locator("main form").first).to_be_visible()
     for _ in range(6):
         page.keyboard.press("1")
     expect(page.get_by_role("group", name="What was wrong?")).to_be_visible()

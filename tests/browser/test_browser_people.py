@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import violations
+from tests.browser.conftest import until, violations
 from tests.browser.hanging import Hung, again, free_port, hang
 from tests.studio.running_studio import PASSWORD, studio_app
 
@@ -93,11 +93,7 @@ def test_what_one_person_gave_offline_is_never_sent_as_another(page: Page, share
     assert len(shared.answers("ann" * 8)) == before
     log_out(page, shared)
     log_in(page, shared, "ann")
-    for _ in range(100):
-        if len(shared.answers("ann" * 8)) == before + 1:
-            break
-        page.wait_for_timeout(50)
-    assert len(shared.answers("ann" * 8)) == before + 1
+    until(page, lambda: len(shared.answers("ann" * 8)) == before + 1, "ann's answer is sent")
 
 
 def test_an_administrator_invites_and_the_invited_signs_up(page: Page, shared: Hung) -> None:

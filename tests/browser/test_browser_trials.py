@@ -18,7 +18,7 @@ from redraft.store.raters import GoldResult
 from redraft.store.workspace import Workspace
 from redraft.studio.identity.roles import scopes_of
 from redraft.studio.trials import draw_trial
-from tests.browser.conftest import PHONE, NewContext, violations, watch
+from tests.browser.conftest import PHONE, NewContext, until, violations, watch
 from tests.browser.hanging import hang, painted_png
 from tests.studio.painted import Member, clock_of, member
 from tests.studio.running_studio import PASSWORD, Clock, RunningStudio, StudioApp, start_studio, studio_app
@@ -148,8 +148,7 @@ def test_both_sides_of_a_pair_appear_at_one_moment_and_nothing_moves(new_context
     page.goto(f"{tried.url}/#/duel")
     figures = page.locator(".pair figure")
     expect(figures).to_have_count(2)
-    page.wait_for_timeout(300)
-    assert len(held) == 2
+    until(page, lambda: len(held) == 2, "both pictures are asked for")
 
     def seen() -> list[str]:
         shown: list[str] = figures.locator("img").evaluate_all(
