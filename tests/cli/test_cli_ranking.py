@@ -52,6 +52,20 @@ def test_folders_of_pictures_are_ranked(call: Call, pictures: Path, tmp_path: Pa
     assert {path: path.read_bytes() for path in journals} == journals  # nothing was judged twice
 
 
+def test_folders_that_are_called_alike_are_told_apart_by_their_ways(
+    call: Call, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, name in (("ours", "true"), ("theirs", "partly")):
+        shutil.copytree(pictures / name, tmp_path / folder / "images")
+    monkeypatch.chdir(tmp_path)
+    answer = call("evaluate", "-s", "world", "theirs/images", "ours/images", *SMALL, "-o", "out", "--json")
+    assert answer.code == 0, answer.err
+    assert [model["model"] for model in answer.json()["models"]] == ["ours/images", "theirs/images"]
+    again = call("evaluate", "-s", "world", "ours/images", "./ours/images/", *SMALL, "-o", "out")
+    assert again.code == 2
+    assert "models ours/images ./ours/images/: each at most once" in again.err
+
+
 def test_a_model_is_painted_and_ranked_beside_a_folder(call: Call, model: Path, pictures: Path, tmp_path: Path) -> None:
     answer = call(
         "evaluate", "-s", "world", model, pictures / "true", *SMALL, "-o", tmp_path, "-w", tmp_path / "w", "--steps", 1,
@@ -186,6 +200,12 @@ def test_duels_needed(call: Call) -> None:
     assert "388 duels by 78 people" in text.out
     assert "either one better in 2.5 % of studies (5 % two-sided)" in text.out
     assert "the second the candidate in at most 5 % (one-sided, all looks together)" in text.out
+
+
+def test_sampling_is_refused_where_nothing_is_painted(call: Call, pictures: Path, tmp_path: Path) -> None:
+    answer = call("evaluate", "-s", "world", pictures / "true", "--steps", 5, *SMALL, "-o", tmp_path)
+    assert answer.code == 2
+    assert "--steps beside folders of pictures alone: nothing is painted; leave it out" in answer.err
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,16 +44,20 @@ def contestants(names: Sequence[str], *, base: str, workspace: Path) -> tuple[Co
     """What each MODEL means.
 
     champion, challenger, previous, base: of the base model `base`. BASE@WHICH: of another base. A folder with
-    model_index.json, builtin:NAME or ORGANISATION/NAME: a base model as delivered. A folder of pictures: these.
-    Anything else: a checkpoint id of the workspace, with its own base.
+    model_index.json, builtin:NAME or ORGANISATION/NAME: a base model as delivered. A folder of pictures: these, under
+    the folder's own name, or the way to it where several are called alike. Anything else: a checkpoint id of the
+    workspace, with its own base.
 
     Raises:
         UsageError: when a model is named twice, or an empty one.
         UnknownNameError: for a checkpoint that the workspace does not have.
     """
-    if len(set(names)) < len(names):
+    found = [_contestant(name, base=base, workspace=workspace) for name in names]
+    named = Counter(one.name for one in found)
+    found = [replace(one, name=str(one.pictures)) if one.pictures and named[one.name] > 1 else one for one in found]
+    if len({one.name for one in found}) < len(found) or len(set(names)) < len(names):
         raise UsageError(f"models {' '.join(names)}: each at most once")
-    return tuple(_contestant(name, base=base, workspace=workspace) for name in names)
+    return tuple(found)
 
 
 def is_base(name: str) -> bool:

@@ -17,7 +17,7 @@ from redraft.core import plugins
 from redraft.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from redraft.cli.contestants import Sampling
     from redraft.cli.ranking import Wanted
@@ -102,6 +102,7 @@ def evaluate(
         _refuse({} if suite else {**of_suites, "--data": None}, "--suite")  # suites have unlike options
         self_tests([suite] if suite else plugins.names("suite"), wanted, as_json=as_json)
         return
+    _refuse_beside_folders(names, {"--steps": steps, "--guidance": guidance})
     rank_models(
         names or ["champion"], wanted, base=run.model, workspace=workspace, output=output, sampling=_sampling(run),
         command=shlex.join(["redraft", *sys.argv[1:]]), as_json=as_json,
@@ -154,6 +155,16 @@ def _refuse_beside_duels(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         if value is not None and value != []:
             raise UsageError(f"{name} beside --duels-needed: a plan of duels looks at nothing; leave one of them out")
+
+
+def _refuse_beside_folders(names: Sequence[str], given: Mapping[str, Any]) -> None:
+    """Raise UsageError for an option of sampling where every MODEL is a folder of pictures."""
+    from redraft.cli.contestants import is_base
+
+    if names and all(Path(name).is_dir() and not is_base(name) for name in names):
+        for option, value in given.items():
+            if value is not None:
+                raise UsageError(f"{option} beside folders of pictures alone: nothing is painted; leave it out")
 
 
 def _wanted(
