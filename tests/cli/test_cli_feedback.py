@@ -65,9 +65,19 @@ def test_faults_of_a_file_that_a_workspace_knows_stay(call: Call, tmp_path: Path
         tmp_path / "space",
         "--json",
     )
-    assert call(*arguments).json()["refused"] == 1
-    assert call(*arguments).json()["known"]
-    assert (tmp_path / "space/in.faults.jsonl").exists()
+    first = call(*arguments).json()
+    assert first["refused"] == 1
+    again = call(*arguments).json()
+    assert again["known"]
+    assert again["seed"] is None  # it was not read again
+    assert again["faults"] == first["faults"]
+    (fault,) = rows_of(Path(first["faults"]))
+    assert fault["where"] == "line 2"
+    # Another file of that name keeps its own.
+    (tmp_path / "day2").mkdir()
+    (tmp_path / "day2/in.jsonl").write_text(GOOD)
+    assert call(*arguments[:2], tmp_path / "day2/in.jsonl", *arguments[3:]).json()["refused"] == 0
+    assert rows_of(Path(first["faults"])) == [fault]
 
 
 def test_a_list_that_was_cut_between_entries_counts_as_a_refused_row(call: Call, tmp_path: Path) -> None:

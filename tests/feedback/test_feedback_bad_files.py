@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
+import os
 import random
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pyarrow
 import pytest
-from exchanged import pair, read, write
+from exchanged import pair, rating, read, write
 from pyarrow import parquet
 
 from redraft.core.errors import UsageError
 from redraft.feedback.exchange import json_files
 from redraft.feedback.exchange.importing import Imported, import_rows
 from redraft.feedback.exchange.registry import FORMATS
-from redraft.feedback.exchange.rows import Fault, as_line
+from redraft.feedback.exchange.rows import Fault, as_line, as_object
 
 GOOD = [as_line(pair(number=n)) for n in range(4)]
 
@@ -42,7 +46,7 @@ BROKEN_LINES = {
     "infinity": (line().replace("1,", "-Infinity,").encode(), "holds -Infinity"),
     "beyond floats": (line().replace("1,", "1e999,").encode(), "must be finite"),
     "a huge whole number": (line().replace("1,", "9" * 400 + ",").encode(), "too large"),
-    "more digits than Python reads": (line().replace("1,", "9" * 5000 + ",").encode(), "is no JSON"),
+    "more digits than Python reads": (line().replace("1,", "9" * 5000 + ",").encode(), "thousands of digits"),
     "half a surrogate": (line(prompt="\ud800").encode(), "cannot be written as JSON in UTF-8"),
     "U+0000": (line(prompt="a\0b").encode(), "U+0000"),
     "too deep": (b"[" * 200_000, "nested too deeply"),
@@ -54,6 +58,11 @@ BROKEN_LINES = {
     "shares that do not add up": (line(answer=[1, 1]).encode(), "add up to 1"),
     "an unknown kind": (line(kind="pear").encode(), "kind 'pear' of an answer is unknown"),
     "no weight": (line(weight=0).encode(), "weight 0"),
+    "generators of other pictures": (
+        line(origin={"models": ["m"]}).encode(), "origin: models names 1 generators of 2 pictures: one a picture"
+    ),
+    "a picture against itself": (line(pictures=["a", "a"]).encode(), "the picture 'a' stands twice"),
+    "a prompt that is none": (line(prompt=3).encode(), "prompt '3' and rater '' must be texts"),
     "a wrong origin": (line(origin={"colour": 1}).encode(), "origin is"),
     "a rating off its scale": (
         line(kind="rating", pictures=["a"], answer={"q": 9}, scales={"q": [0, 5]}).encode(), "its scale of 0 to 5"
@@ -253,7 +262,10 @@ USELESS = {
     "absent": (None, "cannot be read"),
     "empty": (b"", "is empty: give a file of answers"),
     "blank": (b"\xef\xbb\xbf \n\n", "is empty"),
-    "in UTF-16": ("[]".encode("utf-16"), "is in UTF-16: give the file itself, unpacked and in UTF-8"),
+    "in UTF-16": ("[]".encode("utf-16"), "is in UTF-16: give a file that is unpacked and in UTF-8"),
+    "in UTF-32": ("[]".encode("utf-32"), "is in UTF-32"),
+    "another compressed": (bz2.compress(b"{}"), "is compressed (bzip2)"),
+    "a third": (lzma.compress(b"{}"), "is compressed (xz)"),
     "compressed": (gzip.compress(b"{}"), "is compressed (gzip)"),
     "broken parquet": (b"PAR1" + b"\0" * 100, "is no parquet file that can be read"),
 }
@@ -266,6 +278,58 @@ def test_a_file_of_no_use_is_refused_as_a_whole(tmp_path: Path, name: str) -> No
         (tmp_path / "in").write_bytes(content)
     with pytest.raises(UsageError, match=message.replace("(", r"\(").replace(")", r"\)")):
         read(tmp_path / "in", "jsonl")
+
+
+def test_a_pipe_is_refused_for_it_can_be_read_once_only(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "in")
+    with pytest.raises(UsageError, match="is a pipe or a device, and answers are read from a file, more than once"):
+        read(tmp_path / "in", "jsonl")
+
+
+def test_a_value_of_a_parquet_file_that_cannot_be_said_costs_its_own_row(tmp_path: Path) -> None:
+    write([pair(number=n) for n in range(50)], tmp_path / "one.parquet", "pick-a-pic")
+    table = parquet.read_table(tmp_path / "one.parquet")
+    captions = [text.encode() for text in table["caption"].to_pylist()]
+    captions[7] = b"caf\xe9"
+    unsaid = pyarrow.array(captions, pyarrow.binary()).view(pyarrow.string())
+    whole = table.set_column(table.schema.get_field_index("caption"), "caption", unsaid)
+    parquet.write_table(whole, tmp_path / "text.parquet")
+    found, (fault,) = read(tmp_path / "text.parquet", "pick-a-pic")
+    assert len(found) == 49
+    assert (fault.where, fault.rows) == ("row 8", 1)
+    assert fault.message.startswith("caption cannot be read")
+
+    times = [0] * 50
+    times[30] = 32_503_680_000_000_000  # the year 3000, beyond what nanoseconds count
+    late = pyarrow.array(times, pyarrow.timestamp("us"))
+    whole = table.set_column(table.schema.get_field_index("created_at"), "created_at", late)
+    parquet.write_table(whole, tmp_path / "time.parquet")
+    found, (fault,) = read(tmp_path / "time.parquet", "pick-a-pic")
+    assert len(found) == 49
+    assert fault.where == "row 31"
+    assert fault.message.startswith("created_at cannot be read")
+
+
+def test_a_parquet_file_with_a_column_twice_is_refused(tmp_path: Path) -> None:
+    column = pyarrow.array(["a"])
+    parquet.write_table(pyarrow.Table.from_arrays([column, column], names=["caption", "caption"]), tmp_path / "in")
+    with pytest.raises(UsageError, match="has the column 'caption' twice"):
+        read(tmp_path / "in", "pick-a-pic")
+
+
+def test_what_is_null_is_absent_as_parquet_files_and_pandas_say_it(tmp_path: Path) -> None:
+    plain = pair(rater="")
+    asked = rating(quality=4.0)
+    values = [as_object(pair(number=1)), {**as_object(plain), "rater": None, "weight": None, "scales": None}]
+    values[1]["origin"] = {**values[1]["origin"], "details": None, "sides": None}
+    rated = {**as_object(asked), "answer": {"quality": 4.0, "beauty": None}}
+    rated["scales"] = {"quality": [0.0, 10.0], "beauty": None}
+    (tmp_path / "in.jsonl").write_text("\n".join(json.dumps(value) for value in [*values, rated]))
+    assert read(tmp_path / "in.jsonl", "jsonl") == ([pair(number=1), plain, asked], [])
+    pandas.DataFrame(values).to_parquet(tmp_path / "in.parquet")
+    rows, faults = read(tmp_path / "in.parquet", "jsonl")
+    assert faults == []
+    assert [row.judgement.rater for row in rows] == ["anna", ""]
 
 
 def test_csv_without_a_header_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from redraft.core.errors import StorageError, UsageError
+from redraft.store.files import lock
 
 if TYPE_CHECKING:
     from redraft.feedback.exchange.formats import Format, Reading
@@ -30,24 +31,36 @@ _IMPORTS = uuid.UUID("0b7c6f0e-7f57-5d8d-9d4f-4f5cf1f0a7d3")
 def new_file(path: Path) -> Iterator[Path]:
     """A path to write to, which becomes `path` when the block ends well; otherwise nothing is left.
 
-    Raises UsageError when `path` exists, StorageError when it cannot be written.
+    Raises UsageError when `path` exists, BusyError when another process makes it, StorageError when it cannot be
+    written. What a killed process left is written over.
     """
-    if path.exists():
-        raise UsageError(f"{str(path)!r} exists already: give a new file, or remove it first")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    require_new(path)
+    partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        with open(partial, "rb+") as written:
-            os.fsync(written.fileno())
-        os.replace(partial, path)
+        with open(partial, "ab") as held:
+            lock(held, path)
+            require_new(path)  # the one who had it until now may have ended well
+            try:
+                yield partial
+                with open(partial, "rb+") as written:
+                    os.fsync(written.fileno())
+                os.replace(partial, path)
+            finally:
+                partial.unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(
             f"{str(path)!r} cannot be written ({error.strerror or error}): give a file in a folder that you may write "
             "to, on a disk with room"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
+
+
+def require_new(path: Path) -> None:
+    """Raise UsageError unless `path` can be made: it names a file, and there is none."""
+    if not path.name:
+        raise UsageError(f"{str(path)!r} is no name of a file: give a new file")
+    if path.exists():
+        raise UsageError(f"{str(path)!r} exists already: give a new file, or remove it first")
 
 
 class Faults:
@@ -84,15 +97,44 @@ class Faults:
 def faults_beside(path: Path) -> Iterator[Faults]:
     """Where the faults of making `path` are kept: a file beside it, with .faults.jsonl in its name.
 
-    When it was made without a fault, a file of an earlier time's faults is removed, since it says nothing about it.
+    An earlier time's faults there are written over, and removed when `path` was made without one, since they say
+    nothing about it. Raises UsageError when a file of anything else has that name.
     """
-    faults = Faults(path.with_name(f"{path.name.removesuffix('.jsonl')}.faults.jsonl"))
+    faults = Faults(_beside(path))
+    if faults.path.exists() and not _is_of_faults(faults.path):
+        raise UsageError(
+            f"{str(faults.path)!r} stands where refused rows would be kept, and holds something else: give another "
+            "name for the output, or move that file"
+        )
     try:
         yield faults
         if not faults.first:
             faults.path.unlink(missing_ok=True)
     finally:
         faults.close()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name.removesuffix('.jsonl')}.faults.jsonl")
+
+
+def faults_in(folder: Path, batch: Import) -> tuple[contextlib.AbstractContextManager[Faults], Path | None]:
+    """Where the faults of an import into the workspace `folder` are kept, and the file itself if there is one.
+
+    Its id is in the name, so that files that are called alike keep their faults apart.
+    """
+    path = folder / f"{batch.source.removesuffix('.jsonl')}.{batch.id[:8]}"
+    kept = _beside(path)
+    return faults_beside(path), kept if kept.exists() else None
+
+
+def _is_of_faults(path: Path) -> bool:
+    """Whether a file begins as `Faults` writes."""
+    try:
+        with open(path, "rb") as file:
+            return set(json.loads(file.readline(2**20))) == {"where", "message", "rows"}
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
 
 
 def labeling_of(file: Path, given: Path | None) -> str:
@@ -127,7 +169,10 @@ def apart(rows: Iterable[tuple[str, Row]]) -> Iterator[tuple[str, Row]]:
 
 
 def begin(space: Workspace, file: Path, *, format: str, licence: str) -> Import:
-    """Enter a file among the workspace's imports. Raises UsageError when it was imported as another format."""
+    """Enter a file among the workspace's imports; one that was begun as another format and not finished is forgotten.
+
+    Raises UsageError when it was imported as another format.
+    """
     digest = hashlib.sha256()
     try:
         with open(file, "rb") as content:
@@ -137,14 +182,42 @@ def begin(space: Workspace, file: Path, *, format: str, licence: str) -> Import:
         raise UsageError(f"{str(file)!r} cannot be read ({error.strerror}): give a file of answers") from error
     sha256 = digest.hexdigest()
     id = str(uuid.uuid5(_IMPORTS, sha256))
-    entry = space.imports.begin(
-        id, format=format, source=file.name, sha256=sha256, licence=licence, at=time.time()
-    )  # fmt: skip
+    values = {"format": format, "source": file.name, "sha256": sha256, "licence": licence}
+    entry = space.imports.begin(id, **values, at=time.time())
+    if entry.format != format and entry.state != "finished":
+        space.imports.remove(entry.id)
+        entry = space.imports.begin(id, **values, at=time.time())
     if entry.format != format:
         raise UsageError(
             f"{file} is in the workspace as {entry.format!r} already (import {entry.id}): each file comes in once"
         )
     return entry
+
+
+def require_seed(space: Workspace, id: str, seed: int) -> None:
+    """Raise UsageError when an interrupted import drew the sides of its pairs with another seed."""
+    for kept in space.imports.preferences(id):
+        sides = json.loads(kept.content).get("origin", {}).get("sides")
+        if sides is not None and sides["seed"] != seed:
+            raise UsageError(
+                f"--seed {seed}: this import was interrupted, and its sides were drawn with seed {sides['seed']}; "
+                f"repeat it with --seed {sides['seed']}"
+            )
+        if sides is not None:
+            return
+
+
+def unfinished_in(folder: Path) -> list[str]:
+    """What to say of each import of a workspace that was interrupted."""
+    from redraft.store.workspace import Workspace
+
+    with Workspace.open(folder) as space:
+        return [
+            f"the import of {entry.source!r} as {entry.format} was interrupted, only a part of its rows is here: "
+            "import it again to go on with it"
+            for entry in space.imports.list()
+            if entry.state != "finished"
+        ]
 
 
 def store(space: Workspace, id: str, file: Path, *, format: Format, reading: Reading) -> Iterator[Row | Fault]:
@@ -188,7 +261,7 @@ def rows_in(folder: Path | None, faults: Faults) -> Iterator[tuple[str, Row]]:
     from redraft.store.workspace import Workspace
 
     assert folder is not None
-    if not folder.is_dir():
+    if not (folder / "images").is_dir():
         raise UsageError(f"{str(folder)!r} is no workspace: give its folder, or --from a file of rows")
     with Workspace.open(folder) as space:
         for entry in space.imports.list():

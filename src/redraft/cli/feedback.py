@@ -64,9 +64,15 @@ def import_(
     from redraft.cli.screen import Screen
     from redraft.core.keys import Key
     from redraft.feedback.exchange.formats import Reading
+    from redraft.feedback.exchange.importing import container_of
     from redraft.feedback.exchange.registry import format_named
 
     chosen = format_named(format)
+    container_of(file)  # raises for what is no file of answers, before anything is made
+    if licence and workspace is None:
+        raise UsageError("--licence without --workspace: a workspace keeps it; leave it out, or give --workspace")
+    if pictures is not None and not chosen.heavy:
+        raise UsageError(f"--pictures with {format}: its files hold no pictures; leave it out")
     if workspace is not None and (output is not None or pairs or pictures is not None):
         raise UsageError("--workspace keeps rows as they are: leave out --output, --pairs and --pictures, or it")
     target = output or file.with_suffix(".rows.jsonl")
@@ -78,7 +84,8 @@ def import_(
             result = _into_workspace(file, workspace, format=chosen, reading=reading, licence=licence)
         else:
             result = import_into_file(file, target, format=chosen, reading=reading, pairs=pairs)
-    result |= {"format": format, "seed": reading.key.seed, "left_out": answer_files.left_out(file, chosen, reading)}
+    drawn = None if result.get("known") else reading.key.seed
+    result |= {"format": format, "seed": drawn, "left_out": answer_files.left_out(file, chosen, reading)}
     if as_json:
         print_json(result)
     else:
@@ -110,6 +117,7 @@ def export(
     chosen = format_named(format)
     if (rows is None) == (workspace is None):
         raise UsageError("nothing says what to export: give --from ROWS or --workspace FOLDER, one of them")
+    answer_files.require_new(output)
     if pictures is not None and not chosen.embeds:
         raise UsageError(f"{format} has no place for pictures: leave out --pictures, or export to pick-a-pic")
     with Screen(quiet=as_json) as screen, answer_files.faults_beside(output) as faults:
@@ -118,7 +126,7 @@ def export(
         writing = Writing(embed=folder.read if folder else None)
         source = _source(rows, workspace, faults=faults)
         result = _out(source, output, format=chosen, writing=writing, pairs=pairs, faults=faults)
-    result["format"] = format
+    result |= {"format": format, "unfinished": [] if workspace is None else answer_files.unfinished_in(workspace)}
     if folder is not None:
         result |= {"missing_pictures": folder.missing, "first_missing_pictures": folder.first_missing}
     if as_json:
@@ -159,10 +167,12 @@ def _into_workspace(file: Path, folder: Path, *, format: Format, reading: Readin
     with ExitStack() as stack:
         space = stack.enter_context(Workspace.open(folder))
         batch = answer_files.begin(space, file, format=format.name, licence=licence)
+        beside, kept = answer_files.faults_in(folder, batch)
         if batch.state == "finished":
             known = {"rows": batch.stored, "refused": batch.refused, "import": batch.id, "known": True}
-            return {"file": str(folder), "faults": None, "first_faults": [], **known}
-        faults = stack.enter_context(answer_files.faults_beside(folder / file.name))
+            return {"file": str(folder), "faults": str(kept) if kept else None, "first_faults": [], **known}
+        answer_files.require_seed(space, batch.id, reading.key.seed)
+        faults = stack.enter_context(beside)
         for found in answer_files.store(space, batch.id, file, format=format, reading=reading):
             if isinstance(found, Fault):
                 faults.add(found)
@@ -234,9 +244,10 @@ def _rows_of(path: Path, faults: Faults) -> Iterator[tuple[str, Row]]:
 
 
 def _require_some(tally: Tally, faults: Faults, *, of: Path) -> None:
+    if not tally.rows and not faults.first:
+        raise UsageError(f"{of} holds no entry: give a file of answers")
     if not tally.rows:
-        reason = f": {faults.first[0]}" if faults.first else ""
-        raise UsageError(f"no row of {of} could be read, {tally.refused:,} were refused{reason}")
+        raise UsageError(f"no row of {of} could be read, {tally.refused:,} were refused: {faults.first[0]}")
 
 
 def _result(tally: Tally, faults: Faults, *, file: Path) -> dict[str, Any]:
@@ -248,7 +259,7 @@ def _result(tally: Tally, faults: Faults, *, file: Path) -> dict[str, Any]:
 
 
 def _show(result: dict[str, Any], *, verb: str) -> None:
-    for fault in result["first_faults"]:
+    for fault in (*result["first_faults"], *result.get("unfinished", [])):
         typer.echo(f"warning: {fault}", err=True)
     if result["faults"]:
         many = (

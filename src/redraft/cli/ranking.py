@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import re
 import time
@@ -17,7 +16,7 @@ import typer
 from redraft.cli.contestants import Contestant, Sampling, contestants, open_painter
 from redraft.cli.options import print_json
 from redraft.core import plugins
-from redraft.core.errors import BusyError, RedraftError, UsageError
+from redraft.core.errors import RedraftError, UsageError
 
 if TYPE_CHECKING:
     from redraft.core.keys import Key
@@ -158,19 +157,13 @@ def require_passed(suite: str, checks: Sequence[Check]) -> None:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[BinaryIO]:
     """A file open for reading and appending, by this process alone. Raises BusyError when another one has it."""
-    from redraft.store.files import make_folder, translate_os_errors
+    from redraft.store.files import lock, make_folder, translate_os_errors
 
     make_folder(path.parent)
     with contextlib.ExitStack() as stack:
         with translate_os_errors(path, needed=0):
             file = stack.enter_context(open(path, "a+b"))
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BusyError(
-                f"{path} is being written by another process: two runs never share a file; wait for it, or give "
-                "another --output"
-            ) from error
+        lock(file, path)
         yield file
 
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import itertools
 import os
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
-from redraft.core.errors import StorageError
+from redraft.core.errors import BusyError, StorageError
 
 PARTIAL_SUFFIX = ".partial"
 
@@ -59,6 +61,17 @@ def write_files(files: Mapping[Path, bytes]) -> None:
     for folder in dict.fromkeys(path.parent for path in files):
         with translate_os_errors(folder, needed=0):
             sync_folder(folder)
+
+
+def lock(file: BinaryIO, path: Path) -> None:
+    """Keep an open file for this process until it is closed. Raises BusyError when another one has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BusyError(
+            f"{path} is being written by another process: two runs never share a file; wait for it, or give another "
+            "--output"
+        ) from error
 
 
 def _temporary(path: Path) -> Path:

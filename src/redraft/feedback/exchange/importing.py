@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,8 +17,9 @@ from redraft.feedback.exchange.pairs import as_pairs
 from redraft.feedback.exchange.rows import Fault, Row, as_line
 
 _FOREIGN = {
-    b"\xff\xfe": "in UTF-16", b"\xfe\xff": "in UTF-16", b"\x1f\x8b": "compressed (gzip)",
-    b"\x28\xb5\x2f\xfd": "compressed (zstd)", b"PK\x03\x04": "a zip archive",
+    b"\xff\xfe\0\0": "in UTF-32", b"\0\0\xfe\xff": "in UTF-32", b"\xff\xfe": "in UTF-16", b"\xfe\xff": "in UTF-16",
+    b"\x1f\x8b": "compressed (gzip)", b"\x28\xb5\x2f\xfd": "compressed (zstd)", b"\xfd7zXZ\0": "compressed (xz)",
+    **{b"BZh%d1AY&SY" % level: "compressed (bzip2)" for level in range(1, 10)}, b"PK\x03\x04": "a zip archive",
 }  # fmt: skip
 
 # What a decoder would raise that overlooked some shape of an entry. Tests hold that none does; a person's long import
@@ -59,6 +62,9 @@ def import_rows(
             if isinstance(row, Fault):
                 yield Fault(where=f"{_where(found, container)}, {row.where}", message=row.message, rows=row.rows)
                 continue
+            if len(set(row.pictures)) < len(row.pictures):
+                yield Fault(where=_where(found, container), message=_twice(row))
+                continue
             try:
                 lines = [(part, as_line(part)) for part in (as_pairs(row) if pairs else (row,))]
             except UsageError as error:
@@ -68,6 +74,11 @@ def import_rows(
                 yield Imported(found.number, part, line)
 
 
+def _twice(row: Row) -> str:
+    again = next(picture for picture in row.pictures if row.pictures.count(picture) > 1)
+    return f"the picture {again[:200]!r} stands twice: no picture is better or worse than itself; remove the answer"
+
+
 def _where(found: Found, container: Container) -> str:
     if container == "parquet":
         return f"row {found.number}"
@@ -75,8 +86,13 @@ def _where(found: Found, container: Container) -> str:
 
 
 def container_of(path: Path) -> Container:
-    """What kind of file this is, by its first bytes. Raises UsageError when no kind that is read."""
+    """What kind of file this is, by its first bytes. Raises UsageError when no kind that is read, or a pipe."""
     try:
+        if not stat.S_ISREG(mode := os.stat(path).st_mode) and not stat.S_ISDIR(mode):
+            raise UsageError(
+                f"{str(path)!r} is a pipe or a device, and answers are read from a file, more than once: write them to "
+                "a file first, and give that"
+            )
         with open(path, "rb") as file:
             head = file.read(4096)
             while head and not head.removeprefix(b"\xef\xbb\xbf").strip():
@@ -85,7 +101,7 @@ def container_of(path: Path) -> Container:
         raise UsageError(f"{str(path)!r} cannot be read ({error.strerror}): give a file of answers") from error
     for mark, kind in _FOREIGN.items():
         if head.startswith(mark):
-            raise UsageError(f"{path} is {kind}: give the file itself, unpacked and in UTF-8")
+            raise UsageError(f"{path} is {kind}: give a file that is unpacked and in UTF-8")
     if head.startswith(b"PAR1"):
         return "parquet"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()

@@ -90,7 +90,9 @@ def _broken(error: Exception) -> str:
         return f"is not UTF-8 (byte {error.object[error.start]:#04x}): write the file in UTF-8"
     if isinstance(error, RecursionError):
         return "is nested too deeply to be read: flatten it"
-    return f"is no JSON ({error}): mend or remove it"
+    if isinstance(error, json.JSONDecodeError):
+        return f"is no JSON ({error}): mend or remove it"
+    return "holds a whole number of thousands of digits: mend or remove it"
 
 
 def _skip_line(file: BinaryIO, raw: bytes) -> None:

@@ -41,16 +41,21 @@ def read_row(value: Any) -> Row:
         close = nearest(unknown, _KEYS)
         hint = f": did you mean {close[0]!r}?" if close else f"; the keys are {', '.join(_KEYS)}"
         raise UsageError(f"has the unknown key {unknown[:60]!r}{hint}")
+    if None in value.values():  # as parquet files and pandas say that there is none
+        value = {key: item for key, item in value.items() if item is not None}
     try:
         prompt, pictures, kind, answer = value["prompt"], value["pictures"], value["kind"], value["answer"]
     except KeyError as missing:
         raise UsageError(f"lacks {missing.args[0]!r}: an answer has {', '.join(_NEEDED)}") from None
     rater, weight = value.get("rater", ""), value.get("weight", 1.0)
     if type(prompt) is not str or type(rater) is not str or "\0" in prompt or "\0" in rater:
-        raise UsageError("prompt and rater must be texts without U+0000")
+        raise UsageError(
+            f"prompt {str(prompt)[:60]!r} and rater {str(rater)[:60]!r} must be texts without U+0000: mend them; a "
+            "rater that is not known is left out"
+        )
     if not _texts(pictures) or type(weight) not in _NUMBERS:
         raise UsageError("pictures must be a list of texts and weight a number")
-    origin = read_origin(value["origin"]) if "origin" in value else {}
+    origin = read_origin(value["origin"], pictures=len(pictures)) if "origin" in value else {}
     if kind == "rating":
         return Row(judgement=_rating(value, weight=weight, rater=rater), **origin)
     if kind not in KINDS:
@@ -70,7 +75,7 @@ def encode(rows: Sequence[Row], _writing: Any) -> dict[str, Any]:
 
 
 def _rating(value: dict[str, Any], *, weight: float, rater: str) -> Rating:
-    answer, scales, pictures = value["answer"], value.get("scales"), value["pictures"]
+    answer, scales, pictures = _told(value["answer"]), _told(value.get("scales")), value["pictures"]
     if not isinstance(answer, dict) or not all(map(_number, answer.values())):
         raise UsageError("answer of a rating must be an object of numbers, one for each question answered")
     ranges = list(scales.values()) if isinstance(scales, dict) else [None]
@@ -84,6 +89,11 @@ def _rating(value: dict[str, Any], *, weight: float, rater: str) -> Rating:
         scales={name: (_float(low), _float(high)) for name, (low, high) in scales.items()}, rater=rater,
         weight=_float(weight),
     )  # fmt: skip
+
+
+def _told(value: Any) -> Any:
+    """An object without its nulls: a parquet file has every question in every row."""
+    return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else value
 
 
 def _texts(value: Any) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import datetime
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,22 @@ from redraft.feedback.exchange.formats import Found
 from redraft.feedback.exchange.rows import Fault
 
 ROWS_AT_ONCE = 1024
+_UNSAYABLE = (ValueError, OverflowError)
+"""What pyarrow raises for bytes that are no text and times beyond what is counted; its own errors are ValueErrors."""
 
 
 def records(path: Path, *, without: Collection[str] = ()) -> Iterator[Found | Fault]:
     """The rows as objects; times become whole nanoseconds since 1970.
 
     without: columns whose bytes are left where they are. Of {"bytes", "path"} the path is read, for bare bytes stands
-    None, text is read as ever. Raises UsageError when the file is no parquet. A row group that cannot be read is one
-    fault that counts its rows.
+    None, text is read as ever. Raises UsageError when the file is no parquet or has a column twice. A row group that
+    cannot be read is one fault that counts its rows; a value that cannot be said costs its own row.
     """
     import pyarrow
 
     file = _opened(path)
     with file:
+        _require_names(path, file.schema_arrow.names)
         heavy = {name: path for name, path in _heavy(file.schema_arrow).items() if name in without}
         columns = [heavy.get(name, name) for name in file.schema_arrow.names]
         columns = [name for name in columns if name]
@@ -35,14 +39,41 @@ def records(path: Path, *, without: Collection[str] = ()) -> Iterator[Found | Fa
             end = number + file.metadata.row_group(group).num_rows
             try:
                 for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, row_groups=[group], columns=columns):
-                    for value in _as_objects(batch):
-                        number += 1
-                        yield Found(number, {**value, **unread} if unread else value, number)
+                    yield from _entries(batch, number, unread)
+                    number += batch.num_rows
             except (OSError, pyarrow.ArrowException, ValueError) as error:
                 said = " ".join(str(error).split())[:200]
                 message = f"this part of the file is damaged ({said}): fetch it again"
                 yield Fault(where=f"rows {number + 1:,} to {end:,}", message=message, rows=end - number)
             number = end
+
+
+def _require_names(path: Path, names: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UsageError(f"{path} has the column {twice[0]!r} twice, and only one can be meant: remove one")
+
+
+def _entries(batch: Any, before: int, unread: Mapping[str, None]) -> Iterator[Found | Fault]:
+    """The rows of a batch, which `before` rows precede; where one cannot be said, they are read one by one."""
+    try:
+        values = _as_objects(batch)
+    except _UNSAYABLE:
+        for place in range(batch.num_rows):
+            yield _entry(batch.slice(place, 1), before + place + 1, unread)
+        return
+    for number, value in enumerate(values, before + 1):
+        yield Found(number, {**value, **unread} if unread else value, number)
+
+
+def _entry(row: Any, number: int, unread: Mapping[str, None]) -> Found | Fault:
+    for place, name in enumerate(row.schema.names):
+        try:
+            _as_objects(row.select([place]))
+        except _UNSAYABLE as error:
+            said = " ".join(str(error).split())[:200]
+            return Fault(where=f"row {number}", message=f"{name} cannot be read ({said}): mend or remove it")
+    return Found(number, {**_as_objects(row)[0], **unread}, number)
 
 
 def columns_of_bytes(path: Path) -> tuple[str, ...]:

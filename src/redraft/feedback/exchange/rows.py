@@ -129,7 +129,7 @@ def restored(row: Row, text: Any) -> Row:
             raise TypeError(f"rater {rater!r}, weight {weight!r}")
         judgement = replace(row.judgement, rater=rater, weight=float(weight))
         given = value.get("origin", {})
-        origin = read_origin(given)
+        origin = read_origin(given, pictures=len(row.pictures))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"the key 'redraft' holds {str(text)[:80]!r} ({error}): leave it as it was written") from error
     # A row of another format has nothing of the one it was just read from: no item and no details of it.
@@ -168,19 +168,24 @@ def _origin(row: Row) -> dict[str, Any]:
     return origin
 
 
-def read_origin(value: Any) -> dict[str, Any]:
-    """The fields of `Row` that the JSON object `origin` holds. Raises UsageError."""
+def read_origin(value: Any, *, pictures: int) -> dict[str, Any]:
+    """The fields of `Row` that the JSON object `origin` of an answer about so many pictures holds.
+
+    Raises UsageError.
+    """
     if type(value) is not dict or not value.keys() <= _ORIGIN.keys():
         raise UsageError(
             f"origin is {str(value)[:80]!r}: it is an object with {', '.join(_ORIGIN)}, all of them optional"
         )
-    known = {**_ORIGIN, **value}
+    known = {**_ORIGIN, **{key: item for key, item in value.items() if item is not None}}
     format, item, models, details = known["format"], known["item"], known["models"], known["details"]
     if type(format) is not str or type(item) is not str or type(details) is not dict:
         raise UsageError("origin: format and item are texts, details is an object")
     if models:
         if type(models) is not list or not all(isinstance(model, str) for model in models):
             raise UsageError("origin: models is a list of texts, the generator of each picture")
+        if len(models) != pictures:
+            raise UsageError(f"origin: models names {len(models)} generators of {pictures} pictures: one a picture")
         known["models"] = tuple(models)
     else:
         known["models"] = ()
