@@ -46,7 +46,7 @@ class Preference:
                 f"an answer of kind {self.kind!r} with {len(self.answer)} numbers for {len(self.pictures)} pictures: "
                 f"give one number a picture, for at least {least}"
             )
-        if not all(math.isfinite(value) for value in (*self.answer, self.weight)) or self.weight <= 0:
+        if not all(map(math.isfinite, self.answer)) or not 0 < self.weight < math.inf:
             raise UsageError(
                 f"answer {self.answer} with weight {self.weight}: all must be finite and the weight above 0; leave out "
                 "what was not answered"

@@ -62,7 +62,8 @@ def import_rows(
             if isinstance(row, Fault):
                 yield Fault(where=f"{_where(found, container)}, {row.where}", message=row.message, rows=row.rows)
                 continue
-            if len(set(row.pictures)) < len(row.pictures):
+            shown = row.pictures
+            if len(set(shown)) < len(shown):
                 yield Fault(where=_where(found, container), message=_twice(row))
                 continue
             try:

@@ -41,13 +41,14 @@ def read_row(value: Any) -> Row:
         close = nearest(unknown, _KEYS)
         hint = f": did you mean {close[0]!r}?" if close else f"; the keys are {', '.join(_KEYS)}"
         raise UsageError(f"has the unknown key {unknown[:60]!r}{hint}")
-    if None in value.values():  # as parquet files and pandas say that there is none
-        value = {key: item for key, item in value.items() if item is not None}
     try:
         prompt, pictures, kind, answer = value["prompt"], value["pictures"], value["kind"], value["answer"]
     except KeyError as missing:
         raise UsageError(f"lacks {missing.args[0]!r}: an answer has {', '.join(_NEEDED)}") from None
-    rater, weight = value.get("rater", ""), value.get("weight", 1.0)
+    rater, weight, given = value.get("rater", ""), value.get("weight", 1.0), value.get("origin")
+    if rater is None or weight is None or value.get("scales", answer) is None:
+        # So parquet files and pandas say that there is none.
+        return read_row({key: item for key, item in value.items() if item is not None})
     if type(prompt) is not str or type(rater) is not str or "\0" in prompt or "\0" in rater:
         raise UsageError(
             f"prompt {str(prompt)[:60]!r} and rater {str(rater)[:60]!r} must be texts without U+0000: mend them; a "
@@ -55,7 +56,7 @@ def read_row(value: Any) -> Row:
         )
     if not _texts(pictures) or type(weight) not in _NUMBERS:
         raise UsageError("pictures must be a list of texts and weight a number")
-    origin = read_origin(value["origin"], pictures=len(pictures)) if "origin" in value else {}
+    origin = {} if given is None else read_origin(given, pictures=len(pictures))
     if kind == "rating":
         return Row(judgement=_rating(value, weight=weight, rater=rater), **origin)
     if kind not in KINDS:

@@ -14,8 +14,9 @@ write_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circula
 """JSON on one line, UTF-8 characters as they are. Raises ValueError for NaN and infinity."""
 
 
-_ORIGIN: dict[str, Any] = {"format": "", "item": "", "models": (), "sides": None, "details": {}}
-"""What `origin` may hold, and what stands for what is absent."""
+_ORIGIN = frozenset(("format", "item", "models", "sides", "details"))
+"""What `origin` may hold; null and empty values stand for what is absent."""
+_TEXT, _TEXT_OR_NONE, _OBJECT_OR_NONE = frozenset((str,)), frozenset((str, type(None))), frozenset((dict, type(None)))
 
 
 class Sides(NamedTuple):
@@ -173,25 +174,25 @@ def read_origin(value: Any, *, pictures: int) -> dict[str, Any]:
 
     Raises UsageError.
     """
-    if type(value) is not dict or not value.keys() <= _ORIGIN.keys():
+    if type(value) is not dict or not value.keys() <= _ORIGIN:
         raise UsageError(
-            f"origin is {str(value)[:80]!r}: it is an object with {', '.join(_ORIGIN)}, all of them optional"
+            f"origin is {str(value)[:80]!r}: it is an object with format, item, models, sides and details, all of them "
+            "optional"
         )
-    known = {**_ORIGIN, **{key: item for key, item in value.items() if item is not None}}
-    format, item, models, details = known["format"], known["item"], known["models"], known["details"]
-    if type(format) is not str or type(item) is not str or type(details) is not dict:
+    format, item, models = value.get("format"), value.get("item"), value.get("models") or ()
+    details = value.get("details")
+    if type(format) not in _TEXT_OR_NONE or type(item) not in _TEXT_OR_NONE or type(details) not in _OBJECT_OR_NONE:
         raise UsageError("origin: format and item are texts, details is an object")
     if models:
-        if type(models) is not list or not all(isinstance(model, str) for model in models):
+        if type(models) is not list or not _TEXT.issuperset(map(type, models)):
             raise UsageError("origin: models is a list of texts, the generator of each picture")
         if len(models) != pictures:
             raise UsageError(f"origin: models names {len(models)} generators of {pictures} pictures: one a picture")
-        known["models"] = tuple(models)
-    else:
-        known["models"] = ()
-    if known["sides"] is not None:
-        known["sides"] = _sides(known["sides"])
-    return known
+    return {
+        "format": format or "", "item": item or "", "models": tuple(models),
+        "sides": _sides(value.get("sides")),
+        "details": details or {},
+    }  # fmt: skip
 
 
 def _sides(value: Any) -> Sides | None:
