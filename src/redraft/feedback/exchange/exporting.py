@@ -15,6 +15,10 @@ from redraft.feedback.exchange import parquet_files
 from redraft.feedback.exchange.formats import Format, Writing
 from redraft.feedback.exchange.rows import Fault, Row, write_json
 
+_Group = Sequence[tuple[str, Row]]
+"""Neighbouring rows of one entry, each with where it stands."""
+_Write = Callable[[Sequence[dict[str, Any]]], list[str]]
+"""Writes entries; says of each what kept it out, "" where nothing did."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -27,20 +31,36 @@ def export_rows(
     iterator is exhausted.
     """
     options = writing or Writing()
+    at_once = parquet_files.ROWS_AT_ONCE if format.container == "parquet" else 1
+    waiting: list[tuple[_Group, dict[str, Any]]] = []
     with ExitStack() as stack:
-        add, beside = _adder(path, format, stack), ""
+        write, beside = _writer(path, format, stack), ""
         for group in _groups(rows, grouped=format.grouped):
             try:
                 beside = _one_companion(format, group[0][1], beside)
-                members = [row for _, row in group]
-                add(format.encode(members, options))
-            except UsageError as error:
-                yield Fault(where=group[0][0], message=str(error), rows=len(group))
-            except (ValueError, RecursionError) as error:
-                message = f"cannot be written ({error}): mend its values"
-                yield Fault(where=group[0][0], message=message, rows=len(group))
-            else:
-                yield members
+                value = format.encode([row for _, row in group], options)
+            except (UsageError, ValueError, RecursionError) as error:
+                yield _fault(group, _said(error))
+                continue
+            waiting.append((group, value))
+            if len(waiting) == at_once:
+                yield from _written(waiting, write)
+                waiting = []
+        yield from _written(waiting, write)
+
+
+def _written(waiting: Sequence[tuple[_Group, dict[str, Any]]], write: _Write) -> Iterator[Sequence[Row] | Fault]:
+    problems = write([value for _, value in waiting])
+    for (group, _), problem in zip(waiting, problems, strict=True):
+        yield _fault(group, problem) if problem else [row for _, row in group]
+
+
+def _fault(group: _Group, problem: str) -> Fault:
+    return Fault(where=group[0][0], message=problem, rows=len(group))
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, UsageError) else f"cannot be written ({error}): mend its values"
 
 
 def _one_companion(format: Format, row: Row, beside: str) -> str:
@@ -61,7 +81,7 @@ def companion_of(format: Format, rows: Iterator[tuple[str, Row]]) -> tuple[str, 
     return format.companion[1](first[1]), chain([first], rows)
 
 
-def _groups(rows: Iterable[tuple[str, Row]], *, grouped: Sequence[str]) -> Iterator[Sequence[tuple[str, Row]]]:
+def _groups(rows: Iterable[tuple[str, Row]], *, grouped: Sequence[str]) -> Iterator[_Group]:
     if not grouped:
         yield from ([row] for row in rows)
         return
@@ -76,11 +96,27 @@ def _groups(rows: Iterable[tuple[str, Row]], *, grouped: Sequence[str]) -> Itera
         yield list(members)
 
 
-def _adder(path: Path, format: Format, stack: ExitStack) -> Callable[[dict[str, Any]], None]:
+def _writer(path: Path, format: Format, stack: ExitStack) -> _Write:
     if format.container == "parquet":
         assert format.schema is not None
-        return stack.enter_context(parquet_files.Writer(path, format.schema())).add
-    file = stack.enter_context(path.open("wb"))
+        return stack.enter_context(parquet_files.Writer(path, format.schema())).write
+    add = _adder(stack.enter_context(path.open("wb")), format, stack)
+
+    def write(values: Sequence[dict[str, Any]]) -> list[str]:
+        return [_problem(add, value) for value in values]
+
+    return write
+
+
+def _problem(add: Callable[[dict[str, Any]], None], value: dict[str, Any]) -> str:
+    try:
+        add(value)
+    except (UsageError, ValueError, RecursionError) as error:
+        return _said(error)
+    return ""
+
+
+def _adder(file: BinaryIO, format: Format, stack: ExitStack) -> Callable[[dict[str, Any]], None]:
     if format.container == "csv":
         return _csv_adder(file, format.columns)
     if format.container == "lines":

@@ -18,6 +18,10 @@ _UNSAYABLE = (ValueError, OverflowError)
 """What pyarrow raises for bytes that are no text and times beyond what is counted; its own errors are ValueErrors."""
 
 
+_UNFIT = (TypeError, ValueError, OverflowError)
+"""What pyarrow raises besides for a value that a column cannot hold."""
+
+
 def records(path: Path, *, without: Collection[str] = ()) -> Iterator[Found | Fault]:
     """The rows as objects; times become whole nanoseconds since 1970.
 
@@ -131,37 +135,40 @@ def jsonable(value: Any) -> Any:
 
 
 class Writer:
-    """Writes objects to a parquet file, `ROWS_AT_ONCE` at a time. Use as a context manager."""
+    """Writes objects to a parquet file. Use as a context manager."""
 
     def __init__(self, path: Path, schema: Any) -> None:
         from pyarrow import parquet
 
         self._schema = schema
         self._writer = parquet.ParquetWriter(path, schema, compression="zstd")
-        self._waiting: list[dict[str, Any]] = []
 
-    def add(self, value: dict[str, Any]) -> None:
-        """Add a row. Raises UsageError when it does not fit the columns; then it was not added."""
+    def write(self, values: Sequence[dict[str, Any]]) -> list[str]:
+        """Write rows, best `ROWS_AT_ONCE` of them. Returns what kept each one out, "" for those that are written."""
+        import pyarrow
+
+        problems = [""] * len(values)
+        try:
+            table = pyarrow.Table.from_pylist(list(values), schema=self._schema)
+        except (pyarrow.ArrowException, *_UNFIT):
+            problems = [self._problem(value) for value in values]
+            fit = [value for value, problem in zip(values, problems, strict=True) if not problem]
+            table = pyarrow.Table.from_pylist(fit, schema=self._schema)
+        if table.num_rows:
+            self._writer.write_table(table)
+        return problems
+
+    def _problem(self, value: dict[str, Any]) -> str:
         import pyarrow
 
         try:
             pyarrow.RecordBatch.from_pylist([value], schema=self._schema)
-        except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
-            raise UsageError(f"does not fit the columns ({error}): mend its values") from error
-        self._waiting.append(value)
-        if len(self._waiting) >= ROWS_AT_ONCE:
-            self._flush(self._waiting)
-            self._waiting = []
-
-    def _flush(self, rows: Sequence[dict[str, Any]]) -> None:
-        import pyarrow
-
-        self._writer.write_table(pyarrow.Table.from_pylist(list(rows), schema=self._schema))
+        except (pyarrow.ArrowException, *_UNFIT) as error:
+            return f"does not fit the columns ({error}): mend its values"
+        return ""
 
     def __enter__(self) -> Writer:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        if self._waiting:
-            self._flush(self._waiting)
         self._writer.close()
