@@ -148,7 +148,8 @@ def test_pictures_that_are_missing_are_told_and_counted(call: Call, tmp_path: Pa
     (folder / "C").mkdir(parents=True)
     for name in ("1.png", "2.png", "C/3.png"):
         (folder / name).write_bytes(name.encode())
-    sides = [("A/1.png", "B/1.png"), ("elsewhere/2.png", "C/3.png"), ("4.png", "C/3.png")]
+    (folder / "5.png").touch()
+    sides = [("A/1.png", "B/1.png"), ("elsewhere/2.png", "C/3.png"), ("4.png", "C/3.png"), ("5.png", "C/3.png")]
     rows = [GOOD.replace('["a", "b"]', json.dumps(both)) for both in sides]
     (tmp_path / "in.jsonl").write_text("\n".join(rows))
     arguments = ("--format", "pick-a-pic", "--from", tmp_path / "in.jsonl", "--pictures", folder)
@@ -156,10 +157,11 @@ def test_pictures_that_are_missing_are_told_and_counted(call: Call, tmp_path: Pa
     assert found.code == 0
     assert "A/1.png is not there, and 1.png may be of others of that name" in found.err
     assert "warning: 4.png is not there" in found.err
-    assert "warning: 3 pictures are missing, so their columns are empty: lay the folder out as the rows" in found.err
+    assert "warning: 5.png is an empty file" in found.err
+    assert "warning: 4 pictures are missing, so their columns are empty: lay the folder out as the rows" in found.err
     table = parquet.read_table(tmp_path / "out.parquet")
-    assert table.column("jpg_0").to_pylist() == [None, b"2.png", None]
-    assert table.column("jpg_1").to_pylist() == [None, b"C/3.png", b"C/3.png"]
+    assert table.column("jpg_0").to_pylist() == [None, b"2.png", None, None]
+    assert table.column("jpg_1").to_pylist() == [None, b"C/3.png", b"C/3.png", b"C/3.png"]
     told = call("feedback", "export", tmp_path / "more.parquet", *arguments, "--json").json()
     assert told["missing_pictures"] == 3
     assert len(told["first_missing_pictures"]) == 3

@@ -11,7 +11,9 @@ from redraft.core.errors import StorageError, UsageError
 
 SHOWN = 10
 """Missing pictures that are named; all of them are counted."""
-_SUFFIXES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": ".webp"}
+_SUFFIXES = {
+    b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": ".webp", b"GIF8": ".gif", b"II*\0": ".tiff", b"MM\0*": ".tiff",
+}  # fmt: skip
 
 
 def keeper(folder: Path, *, relative_to: Path) -> Callable[[bytes], str]:
@@ -59,7 +61,7 @@ class PictureFolder:
                     self._shared.add(path)
 
     def read(self, name: str) -> bytes | None:
-        """The bytes of a picture, None when it is missing. Raises StorageError when its file cannot be read."""
+        """The bytes of a picture, None when it is missing or empty. Raises StorageError for what cannot be read."""
         path, exact = self._place(name)
         if path is None:
             self._note(f"{name} is not there")
@@ -68,9 +70,12 @@ class PictureFolder:
             self._note(f"{name} is not there, and {path.name} may be of others of that name")
             return None
         try:
-            return path.read_bytes()
+            data = path.read_bytes()
         except OSError as error:
             raise StorageError(f"{str(path)!r} cannot be read ({error.strerror}): make it readable") from error
+        if not data:
+            self._note(f"{name} is an empty file")
+        return data or None
 
     def _note(self, message: str) -> None:
         self.missing += 1
