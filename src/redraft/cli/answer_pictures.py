@@ -12,7 +12,8 @@ from redraft.core.errors import StorageError, UsageError
 SHOWN = 10
 """Missing pictures that are named; all of them are counted."""
 _SUFFIXES = {
-    b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": ".webp", b"GIF8": ".gif", b"II*\0": ".tiff", b"MM\0*": ".tiff",
+    b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": ".webp", b"GIF8": ".gif", b"II*\0": ".tiff",
+    b"MM\0*": ".tiff",
 }  # fmt: skip
 
 
