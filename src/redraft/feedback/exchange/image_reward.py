@@ -96,5 +96,5 @@ def encode(rows: Sequence[Row], _writing: Writing) -> dict[str, Any]:
         **({"id": row.item} if row.item else {}), "prompt": said.prompt, "generations": list(said.pictures),
         "ranking": [fields.plain(rank) for rank in ranking], **own,
     }  # fmt: skip
-    more = extras(row, format=NAME)
+    more = extras(row, format=NAME, read_as="ranks")
     return value | ({"redraft": more} if more else {})

@@ -98,10 +98,11 @@ def as_line(row: Row) -> str:
     return line
 
 
-def extras(row: Row, *, format: str, native: Sequence[str] = ()) -> str | None:
+def extras(row: Row, *, format: str, native: Sequence[str] = (), read_as: str = "") -> str | None:
     """What `format` has no place for, as JSON text for the entry's own key "redraft"; None when there is nothing.
 
     native: which of rater, weight, models the format keeps itself. Details are native where the row came from `format`.
+    read_as: the kind that the entry says, where a row of another kind is written as it too.
     """
     said = row.judgement
     value: dict[str, Any] = {}
@@ -109,6 +110,8 @@ def extras(row: Row, *, format: str, native: Sequence[str] = ()) -> str | None:
         value["rater"] = said.rater
     if said.weight != 1.0 and "weight" not in native:
         value["weight"] = said.weight
+    if read_as and row.kind != read_as:
+        value["kind"] = row.kind
     origin = _origin(row)
     if row.format == format:
         origin = {name: origin[name] for name in ("sides", "models") if name in origin}
@@ -128,7 +131,7 @@ def restored(row: Row, text: Any) -> Row:
         rater, weight = value.get("rater", row.judgement.rater), value.get("weight", row.judgement.weight)
         if not isinstance(rater, str) or not isinstance(weight, int | float):
             raise TypeError(f"rater {rater!r}, weight {weight!r}")
-        judgement = replace(row.judgement, rater=rater, weight=float(weight))
+        judgement = _of_kind(replace(row.judgement, rater=rater, weight=float(weight)), value.get("kind"))
         given = value.get("origin", {})
         origin = read_origin(given, pictures=len(row.pictures))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -136,6 +139,17 @@ def restored(row: Row, text: Any) -> Row:
     # A row of another format has nothing of the one it was just read from: no item and no details of it.
     names = {*given, "item", "details"} if origin["format"] else set(given)
     return replace(row, judgement=judgement, **{name: origin[name] for name in names})
+
+
+def _of_kind(said: Judgement, kind: Any) -> Judgement:
+    """Ranks of two pictures as the pair that was written as them."""
+    if kind is None or isinstance(said, Rating) or kind == said.kind:
+        return said
+    if kind != "pair" or said.kind != "ranks" or len(said.answer) != 2:
+        raise ValueError(f"{said.kind} of {len(said.answer)} pictures as {str(kind)[:60]!r}")
+    first, second = said.answer
+    share = 0.5 if first == second else float(first < second)
+    return replace(said, kind="pair", answer=(share, 1.0 - share))
 
 
 def restorable(text: Any, count: int) -> list[Any]:
