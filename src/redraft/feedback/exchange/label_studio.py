@@ -2,12 +2,12 @@
 
 Read: tasks of our own configurations, and of anybody's that compare two pictures (Pairwise) or rate one (Rating,
 Number); scales come from the configuration. A skipped annotation is told as a fault, for nothing was said. Written:
-one task an item, one annotation a person; the raters' names, which Label Studio cannot take, stay in `data.redraft`.
+one task an item, one annotation a person; the raters' names, which Label Studio cannot take, stay in `data.redraft` by
+the ids of their annotations.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -16,10 +16,11 @@ from typing import Any
 from redraft.core.errors import UsageError
 from redraft.core.feedback import Judgement, Preference, Rating
 from redraft.feedback.exchange import fields
+from redraft.feedback.exchange.annotation_ids import Matched, matched, put_aside
 from redraft.feedback.exchange.formats import Found, Reading, Writing, only
 from redraft.feedback.exchange.labeling import MOST, Labeling, labeling_for, read_labeling
 from redraft.feedback.exchange.people import rater_of, without_names
-from redraft.feedback.exchange.rows import Fault, Row, extras, restorable, restored
+from redraft.feedback.exchange.rows import Fault, Row, extras, restored
 
 NAME = "label-studio"
 KINDS = ("pair", "choice", "ranks", "stars", "thumbs", "rating")
@@ -36,23 +37,28 @@ def decode(found: Found, reading: Reading) -> Sequence[Row | Fault]:
     if not isinstance(people, list) or not people:
         raise UsageError("has no annotation: nobody has answered this task yet")
     labeling = _read(reading.labeling) if reading.labeling else None
-    kept = restorable(data.get("redraft"), len(people))
+    try:
+        known = matched(people, data.get("redraft"))
+    except UsageError as error:
+        return [Fault(where="the task", message=str(error), rows=len(people))]
     own = {
         "task": without_names(fields.rest(task, ("data", "annotations"))),
         "data": {name: item for name, item in data.items() if not _is_ours(name, labeling)},
     }
     rows: list[Row | Fault] = []
-    for place, (person, more) in enumerate(zip(people, kept, strict=True)):
+    for place, person in enumerate(known):
         try:
             row = _person(person, data, labeling, details={} if rows else own)
-            rows.append(restored(replace(row, item=str(found.entry)), more))
+            rows.append(_known(replace(row, item=str(found.entry)), person.aside or {}))
         except UsageError as error:
             rows.append(Fault(where=f"annotation {place + 1}", message=str(error)))
     return rows
 
 
-def _person(value: Any, data: Mapping[str, Any], labeling: Labeling | None, *, details: Mapping[str, Any]) -> Row:
-    person = fields.entry(value, ("result",), what="an annotation")
+def _person(found: Matched, data: Mapping[str, Any], labeling: Labeling | None, *, details: Mapping[str, Any]) -> Row:
+    if found.fault:
+        raise UsageError(found.fault)
+    person = fields.entry(found.annotation, ("result",), what="an annotation")
     if person.get("was_cancelled"):
         raise UsageError("was skipped by the person: there is nothing in it to learn from")
     judgement = _judgement(data, person, labeling)
@@ -61,6 +67,12 @@ def _person(value: Any, data: Mapping[str, Any], labeling: Labeling | None, *, d
         annotation["completed_by"] = judgement.rater  # there was only an address, of which nothing is left
     known = {**details, "annotation": annotation}
     return Row(judgement=judgement, format=NAME, details={name: item for name, item in known.items() if item})
+
+
+def _known(row: Row, aside: Mapping[str, Any]) -> Row:
+    """The row with what was put aside of it."""
+    rater = aside.get("rater", row.judgement.rater)
+    return restored(replace(row, judgement=replace(row.judgement, rater=rater)), aside.get("extras"))
 
 
 def _is_ours(name: str, labeling: Labeling | None) -> bool:
@@ -184,15 +196,24 @@ def encode(rows: Sequence[Row], _writing: Writing) -> dict[str, Any]:
     shown |= {f"picture_{place}": name for place, name in enumerate(first.pictures)}
     own = first.details if first.format == NAME else {}
     data = {"prompt": first.judgement.prompt, **shown, **own.get("data", {})}
-    annotations, kept = [], []
+    annotations, asides = [], []
     for row in rows:
         details = dict(row.details.get("annotation", {})) if row.format == NAME else {}
-        native = ("rater",) if rater_of(details.get("completed_by")) == row.judgement.rater else ()
         annotations.append({"result": _results_of(row.judgement), **details})
-        kept.append(extras(row, format=NAME, native=native))
-    if any(kept):
-        data["redraft"] = json.dumps(kept)
+        asides.append(_aside(row, details))
+    redraft = put_aside(annotations, asides, of=f"{first.item} {first.judgement.prompt} {' '.join(first.pictures)}")
+    if redraft:
+        data["redraft"] = redraft
     return {**own.get("task", {}), "data": data, "annotations": annotations}
+
+
+def _aside(row: Row, annotation: Mapping[str, Any]) -> dict[str, Any]:
+    """What Label Studio has no place for; empty where it can tell everything."""
+    rater, more = row.judgement.rater, extras(row, format=NAME, native=("rater",))
+    told = rater and rater_of(annotation.get("completed_by")) == rater
+    if told and not more:
+        return {}
+    return {"rater": rater} | ({"extras": more} if more else {})
 
 
 def _results_of(said: Judgement) -> list[dict[str, Any]]:
