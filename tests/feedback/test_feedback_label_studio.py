@@ -44,6 +44,9 @@ def changed(rows: list[Row], folder: Path, change: Callable[[dict[str, Any]], No
     return read(folder / "in.json", "label-studio", labeling=beside)
 
 
+def unchanged(_task: dict[str, Any]) -> None: ...
+
+
 def shuffled(task: dict[str, Any]) -> None:
     task["annotations"].reverse()
 
@@ -134,7 +137,7 @@ def test_the_id_that_an_annotation_had_comes_back(tmp_path: Path) -> None:
     (tmp_path / "in.json").write_text(json.dumps([task]))
     rows, _ = read(tmp_path / "in.json", "label-studio")
     heavy = [replace(row, judgement=replace(row.judgement, weight=3.0)) for row in rows]
-    assert changed(heavy, tmp_path, lambda task: None) == (heavy, [])
+    assert changed(heavy, tmp_path, unchanged) == (heavy, [])
     (back,), _ = changed(heavy, tmp_path, through_label_studio)
     assert back.judgement == replace(heavy[0].judgement, weight=3.0)
     assert (back.details["annotation"]["id"], back.details["annotation"]["import_id"]) == (41, 9)

@@ -152,22 +152,6 @@ def _of_kind(said: Judgement, kind: Any) -> Judgement:
     return replace(said, kind="pair", answer=(share, 1.0 - share))
 
 
-def restorable(text: Any, count: int) -> list[Any]:
-    """What `extras` put aside for each of `count` rows of one entry, from the JSON list that the entry holds.
-
-    Rows beyond the list (answers that were added by the other project) have None. Raises UsageError for no such list.
-    """
-    if not text:
-        return [None] * count
-    try:
-        kept = json.loads(text)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise UsageError(f"the key 'redraft' holds {str(text)[:80]!r} ({error}): leave it as it was written") from error
-    if not isinstance(kept, list):
-        raise UsageError("the key 'redraft' holds no list: leave it as it was written")
-    return (kept + [None] * count)[:count]
-
-
 def _origin(row: Row) -> dict[str, Any]:
     origin: dict[str, Any] = {}
     if row.format:
