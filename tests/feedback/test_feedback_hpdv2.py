@@ -80,7 +80,7 @@ def test_an_entry_with_its_average_alone_keeps_what_is_put_aside(tmp_path: Path)
 
 
 def test_what_an_entry_has_besides_goes_with_the_first_person_who_can_be_read(tmp_path: Path) -> None:
-    broken = {**ENTRY, "raw_annotations": [{"rank": [1, "x"], "user_hash": "w"}, *ENTRY["raw_annotations"]]}  # type: ignore[misc]
+    broken = {**ENTRY, "raw_annotations": [{"rank": [1, "x"], "user_hash": "w"}, *ENTRY["raw_annotations"]]}
     rows, (fault,) = read_entry(broken, tmp_path)
     assert fault.where == "line 1, entry 1, annotation 1"
     assert [row.details.get("note") for row in rows] == ["kept", None, None]
@@ -97,5 +97,5 @@ def test_an_average_is_the_files_until_people_change(tmp_path: Path) -> None:
     assert entry_of(rows[:2], tmp_path)["rank"] == [1, 2]
     assert entry_of(rows[1:], tmp_path)["rank"] == [1.5, 1.5]
     assert entry_of([rows[0], rows[2]], tmp_path)["rank"] == [1.5, 1.5]
-    said = replace(rows[1].judgement, answer=(2.0, 1.0))  # type: ignore[call-arg]
+    said = replace(rows[1].judgement, answer=(2.0, 1.0))  # type: ignore[arg-type]
     assert entry_of([rows[0], replace(rows[1], judgement=said), rows[2]], tmp_path)["rank"] == [5 / 3, 4 / 3]

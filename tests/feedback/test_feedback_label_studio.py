@@ -150,3 +150,17 @@ def test_different_tasks_have_different_ids(tmp_path: Path) -> None:
     ids = {annotation["id"] for task in tasks for annotation in task["annotations"]}
     assert len(ids) == 50
     assert all(2**52 <= number < 2**53 for number in ids)
+
+
+def test_what_a_task_has_besides_goes_with_the_first_person_who_can_be_read(tmp_path: Path) -> None:
+    task = {
+        "id": 77, "meta": {"batch": "B7"},
+        "data": {"prompt": "p", "picture_0": "a", "picture_1": "b", "campaign": "spring"},
+        "annotations": [{"result": [], "was_cancelled": True}, {**THEIRS, "completed_by": 4}, THEIRS],
+    }  # fmt: skip
+    (tmp_path / "in.json").write_text(json.dumps([task]))
+    rows, (fault,) = read(tmp_path / "in.json", "label-studio")
+    assert "was skipped" in fault.message
+    assert rows[0].details["task"] == {"id": 77, "meta": {"batch": "B7"}}
+    assert rows[0].details["data"] == {"campaign": "spring"}
+    assert rows[1].details == {}

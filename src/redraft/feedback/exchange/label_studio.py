@@ -48,10 +48,13 @@ def decode(found: Found, reading: Reading) -> Sequence[Row | Fault]:
     rows: list[Row | Fault] = []
     for place, person in enumerate(known):
         try:
-            row = _person(person, data, labeling, details={} if rows else own)
-            rows.append(_known(replace(row, item=str(found.entry)), person.aside or {}))
+            row = _person(person, data, labeling, details=own)
+            row = _known(replace(row, item=str(found.entry)), person.aside or {})
         except UsageError as error:
             rows.append(Fault(where=f"annotation {place + 1}", message=str(error)))
+            continue
+        rows.append(row)
+        own = {} if row.format == NAME else own  # it goes with the first that can be read
     return rows
 
 
