@@ -44,13 +44,16 @@ def decode(found: Found, _reading: Reading) -> Sequence[Row | Fault]:
     }
     own = {name: item for name, item in own.items() if item}
     rows: list[Row | Fault] = []
-    for user, answers in people.items():
+    for user, answers in people:
         try:
             judgement = _judgement(prompt, pictures, answers, scales=scales, rater=user)
-            row = Row(judgement=judgement, format=NAME, item=str(found.entry), details={} if rows else own)
-            rows.append(restored(row, kept.get(user)))
+            row = Row(judgement=judgement, format=NAME, item=str(found.entry), details=own)
+            row = restored(row, kept.get(user) if user else None)
         except UsageError as error:
-            rows.append(Fault(where=f"user {user or 'without an id'}", message=str(error)))
+            rows.append(Fault(where=_named(user), message=str(error)))
+            continue
+        rows.append(row)
+        own = {} if row.format == NAME else own
     return rows + faults
 
 
@@ -70,19 +73,38 @@ def _json(metadata: Mapping[str, Any], key: str) -> dict[str, Any]:
     return fields.entry(value, (), what=f"metadata.{key}")
 
 
-def _by_user(responses: Any) -> tuple[dict[str, dict[str, Any]], list[Fault]]:
-    """Answers by user and question, and a fault for each response that was not submitted or cannot be read."""
-    people: dict[str, dict[str, Any]] = {}
+def _by_user(responses: Any) -> tuple[list[tuple[str, dict[str, Any]]], list[Fault]]:
+    """Each user's answers by question, and a fault for whatever cannot be read, was not submitted, or contradicts."""
+    given: dict[str, dict[str, list[Any]]] = {}
     faults: list[Fault] = []
-    for question, given in fields.entry(responses, (), what="responses").items():
-        for item in given if isinstance(given, list) else [given]:
+    for question, items in fields.entry(responses, (), what="responses").items():
+        for item in items if isinstance(items, list) else [items]:
             try:
                 user, value = _response(item)
             except UsageError as error:
-                faults.append(Fault(where=f"response to {question[:60]}", message=str(error)))
+                faults.append(Fault(where=f"response to {fields.shown(question)}", message=str(error)))
             else:
-                people.setdefault(user, {})[question] = value
+                given.setdefault(user, {}).setdefault(question, []).append(value)
+    people: list[tuple[str, dict[str, Any]]] = []
+    for user, answers in given.items():
+        question, most = max(((name, len(values)) for name, values in answers.items()), key=lambda found: found[1])
+        if most == 1:
+            people.append((user, {name: values[0] for name, values in answers.items()}))
+        elif not user and len(answers) == 1:  # nobody says who they are, but each of them answered everything
+            people += [("", {question: value}) for value in answers[question]]
+        else:
+            message = _TWICE if user else _NAMELESS
+            message = f"{most} answers to {fields.shown(question)}: {message}"
+            faults.append(Fault(where=_named(user), message=message, rows=most))
     return people, faults
+
+
+_TWICE = "a person gives one, and nothing says which is meant; remove the others"
+_NAMELESS = "nothing says which belong to one person with the answers to the other questions; give each its user_id"
+
+
+def _named(user: str) -> str:
+    return f"user {fields.shown(user)}" if user else "user without an id"
 
 
 def _response(item: Any) -> tuple[str, Any]:

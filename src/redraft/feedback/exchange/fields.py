@@ -74,6 +74,12 @@ def plain(value: float) -> int | float:
     return int(value) if value == int(value) else value
 
 
+def shown(name: str) -> str:
+    """A name that a file gave, as messages show it: as it is, or quoted where a terminal would not merely print it."""
+    short = f"{name[:60]}{'...' if len(name) > 60 else ''}"
+    return short if short.isprintable() and short.strip() == short != "" else repr(short)
+
+
 def _named(value: Any) -> str:
     shown = repr(value)
     return "absent" if value is None else f"{shown[:60]}{'...' if len(shown) > 60 else ''}"
