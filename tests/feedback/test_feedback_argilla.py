@@ -8,6 +8,7 @@ from typing import Any
 
 from exchanged import read, write
 
+from redraft.core.feedback import Rating
 from redraft.feedback.exchange.rows import Fault, Row
 
 ANNA, BEN = "2c0b5a2e-0000-4000-8000-000000000001", "2c0b5a2e-0000-4000-8000-000000000002"
@@ -79,3 +80,18 @@ def test_what_a_record_has_besides_goes_with_the_first_person_who_can_be_read(tm
     assert faults == []
     (back,) = json.loads((tmp_path / "out.json").read_text())
     assert (back["metadata"], back["vectors"], back["fields"]["context"]) == ({"batch": 7}, {"v": [1]}, "spring")
+
+
+def test_a_rating_whose_scale_nothing_tells_is_refused(tmp_path: Path) -> None:
+    entry = record({"rating_quality": answers((ANNA, 5))}, pictures=1)
+    rows, (fault,) = read_record(entry, tmp_path)
+    assert rows == []
+    assert fault.message == (
+        "nothing says the scale of rating_quality, for records do not tell what a question's numbers are: give its "
+        r"""lowest and highest one in the record's metadata, such as {"scales": "{\"quality\": [1, 5]}"}"""
+    )
+    entry["metadata"] = json.loads(fault.message[fault.message.index("{") :])  # the way out leads out
+    (row,), faults = read_record(entry, tmp_path)
+    assert faults == []
+    assert isinstance(row.judgement, Rating)
+    assert (row.judgement.values, row.judgement.scales) == ({"quality": 5.0}, {"quality": (1.0, 5.0)})

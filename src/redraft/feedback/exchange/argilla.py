@@ -2,9 +2,9 @@
 
 A record has `fields` (prompt, picture_0, picture_1, ...) and `responses` by question, each with the user's id. Our
 questions: `choice` (first, second, tie), `chosen` (a picture's field), `ranking` (a list of {value, rank}), `stars_0`
-and so on, `thumb_0` and so on, and `rating_NAME`. Ratings carry their scales in the metadata `scales`. Argilla's own
-ratings are whole numbers from 0 to 10. User ids are UUIDs there: other pseudonyms are written as one made from them,
-and stay readable in the metadata `redraft`.
+and so on, `thumb_0` and so on, and `rating_NAME`. Ratings carry their scales in the metadata `scales`; one
+without is refused, for a record does not tell which numbers its questions offer. User ids are UUIDs there: other
+pseudonyms are written as one made from them, and stay readable in the metadata `redraft`.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _judgement(
     if names and all(name.startswith("rating_") for name in names) and len(pictures) == 1:
         return _rating(prompt, pictures[0], answers, scales=scales, rater=rater)
     raise UsageError(
-        f"answers to {', '.join(sorted(names)) or 'nothing'} about {len(pictures)} pictures: choice, chosen, ranking, "
+        f"answers to {fields.listed(names) or 'nothing'} about {len(pictures)} pictures: choice, chosen, ranking, "
         "stars_0, thumb_0 and rating_NAME are read, each for all pictures"
     )
 
@@ -160,20 +160,27 @@ def _ranks(value: Any, count: int) -> tuple[float, ...]:
     ranks = {str(place["value"]): fields.number(place, "rank") for place in places}
     names = [f"picture_{place}" for place in range(count)]
     if set(ranks) != set(names) or len(places) != count:
-        raise UsageError(f"ranking of {', '.join(sorted(ranks))}: it ranks {', '.join(names)}, each once")
+        raise UsageError(f"ranking of {fields.listed(ranks)}: it ranks {', '.join(names)}, each once")
     return tuple(ranks[name] for name in names)
 
 
 def _rating(prompt: str, picture: str, answers: Mapping[str, Any], *, scales: Mapping[str, Any], rater: str) -> Rating:
     values = {name.removeprefix("rating_"): fields.number(answers, name) for name in answers}
-    ranges: dict[str, tuple[float, float]] = dict.fromkeys(values, (0.0, 10.0))
+    ranges: dict[str, tuple[float, float]] = {}
     for name in scales:
         ends = fields.numbers(scales, name)
         if len(ends) != 2:
             raise UsageError(
-                f"metadata.scales: {name} has {len(ends)} ends, it needs the lowest and the highest number"
+                f"metadata.scales: {fields.shown(name)} has {len(ends)} ends: give the lowest and the highest number"
             )
         ranges[name] = (ends[0], ends[1])
+    unknown = [name for name in values if name not in ranges]
+    if unknown:
+        example = json.dumps({"scales": json.dumps({unknown[0][:60]: [1, 5]})})
+        raise UsageError(
+            f"nothing says the scale of {fields.shown('rating_' + unknown[0])}, for records do not tell what a "
+            f"question's numbers are: give its lowest and highest one in the record's metadata, such as {example}"
+        )
     return Rating(prompt=prompt, picture=picture, values=values, scales=ranges, rater=rater)
 
 

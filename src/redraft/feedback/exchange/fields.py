@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from redraft.core.errors import UsageError
@@ -78,6 +78,11 @@ def shown(name: str) -> str:
     """A name that a file gave, as messages show it: as it is, or quoted where a terminal would not merely print it."""
     short = f"{name[:60]}{'...' if len(name) > 60 else ''}"
     return short if short.isprintable() and short.strip() == short != "" else repr(short)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names that a file gave, in their order by letters, as `shown` shows them."""
+    return ", ".join(map(shown, sorted(names)))
 
 
 def _named(value: Any) -> str:
