@@ -1,4 +1,4 @@
-"""Label Studio's tasks: whose answer each annotation is, after Label Studio or a person went over the file."""
+"""Label Studio's tasks: whose answer each annotation is, whoever went over the file, and that no result is lost."""
 
 from __future__ import annotations
 
@@ -164,3 +164,91 @@ def test_what_a_task_has_besides_goes_with_the_first_person_who_can_be_read(tmp_
     assert rows[0].details["task"] == {"id": 77, "meta": {"batch": "B7"}}
     assert rows[0].details["data"] == {"campaign": "spring"}
     assert rows[1].details == {}
+
+
+def result(name: str, kind: str, value: Any, about: str = "img1") -> dict[str, Any]:
+    return {
+        "from_name": name,
+        "to_name": about,
+        "type": kind,
+        "value": {"selected" if kind == "pairwise" else kind: value},
+    }
+
+
+LEFT, RIGHT = (result("cmp", "pairwise", side, "img1,img2") for side in ("left", "right"))
+STARS = result("q", "rating", 4)
+COMMENT = {"from_name": "why", "to_name": "img1", "type": "textarea", "value": {"text": ["because", "see bob@x.org"]}}
+CONFIGURATION = """<View><Text name="t" value="$text"/><Image name="img1" value="$left"/>
+<Image name="img2" value="$right"/><Pairwise name="cmp" toName="img1,img2"/><Rating name="q" toName="img1"/><TextArea name="why" toName="img1"/></View>"""
+
+
+def read_results(folder: Path, *results: dict[str, Any]) -> tuple[list[Row], list[Fault]]:
+    """What comes of an annotation with these results, beside a good one of somebody else."""
+    people = [{"completed_by": 3, "result": list(results)}, {"completed_by": 4, "result": [RIGHT]}]
+    task = {"data": {"text": "p", "left": "l.png", "right": "r.png"}, "annotations": people}
+    (folder / "in.json").write_text(json.dumps([task]))
+    return read(folder / "in.json", "label-studio", labeling=CONFIGURATION)
+
+
+def said(rows: list[Row]) -> list[tuple[str, Any]]:
+    return [(row.judgement.rater, getattr(row.judgement, "answer", None)) for row in rows]
+
+
+def test_a_rating_beside_a_comparison_is_told(tmp_path: Path) -> None:
+    for results in ((LEFT, STARS), (STARS, LEFT)):
+        rows, (fault,) = read_results(tmp_path, *results)
+        assert said(rows) == [("3", (1.0, 0.0)), ("4", (0.0, 1.0))]
+        assert str(fault) == (
+            "line 1, entry 1, annotation 1, q: was not read, for it stands beside a comparison, and an annotation is "
+            "read as one kind of answer: ask this in a project of its own"
+        )
+
+
+def test_a_second_comparison_is_told(tmp_path: Path) -> None:
+    rows, (fault,) = read_results(tmp_path, LEFT, {**RIGHT, "from_name": "again"})
+    assert said(rows) == [("3", (1.0, 0.0)), ("4", (0.0, 1.0))]
+    assert fault.where == "line 1, entry 1, annotation 1, again"
+
+
+def test_two_results_of_one_control_that_contradict_each_other_are_a_fault(tmp_path: Path) -> None:
+    rows, (fault,) = read_results(tmp_path, LEFT, RIGHT)
+    assert said(rows) == [("4", (0.0, 1.0))]
+    assert fault.message == "two results of 'cmp', 'left' and 'right': only one of them can be meant; remove the other"
+    rows, faults = read_results(tmp_path, LEFT, LEFT)
+    assert (said(rows), faults) == ([("3", (1.0, 0.0)), ("4", (0.0, 1.0))], [])
+
+
+@pytest.mark.parametrize("choice", ["cause", "tie"])
+def test_a_comment_is_kept_and_comes_back(tmp_path: Path, choice: str) -> None:
+    """Also a choice that judges nothing, even if its control is called as one of ours."""
+    reason = result(choice, "choices", ["colour"])
+    rows, faults = read_results(tmp_path, LEFT, COMMENT, reason)
+    assert faults == []
+    assert said(rows) == [("3", (1.0, 0.0)), ("4", (0.0, 1.0))]
+    clean = {**COMMENT, "value": {"text": ["because", "see person-b752a9a4f7b86f6b"]}}
+    assert rows[0].details["annotation"] == {"completed_by": 3, "result": [clean, reason]}
+    assert changed(rows, tmp_path, unchanged) == (rows, [])
+    (task,) = json.loads((tmp_path / "out.json").read_text())
+    # The configuration that is written has no control for them, so Label Studio would lose them elsewhere.
+    assert [[item["type"] for item in found["result"]] for found in task["annotations"]] == [["pairwise"]] * 2
+
+
+def test_a_comment_of_label_studio_joins_those_before(tmp_path: Path) -> None:
+    rows, _ = read_results(tmp_path, LEFT, COMMENT)
+
+    def comment(task: dict[str, Any]) -> None:
+        through_label_studio(task)
+        task["annotations"][0]["result"].append({**COMMENT, "value": {"text": ["later"]}})
+
+    back, faults = changed(rows, tmp_path, comment)
+    assert faults == []
+    assert [item["value"]["text"][0] for item in back[0].details["annotation"]["result"]] == ["because", "later"]
+
+
+def test_a_comment_alone_is_no_answer(tmp_path: Path) -> None:
+    rows, (fault,) = read_results(tmp_path, COMMENT)
+    assert said(rows) == [("4", (0.0, 1.0))]
+    assert fault.message == (
+        "a result of type 'textarea' by 'why' and no answer: pairwise, rating and number are read, and of choices "
+        "those of our own configurations"
+    )

@@ -17,6 +17,7 @@ from redraft.core.errors import UsageError
 from redraft.core.feedback import Judgement, Preference, Rating
 from redraft.feedback.exchange import fields
 from redraft.feedback.exchange.annotation_ids import Matched, matched, put_aside
+from redraft.feedback.exchange.annotation_results import Said, read_results
 from redraft.feedback.exchange.formats import Found, Reading, Writing, only
 from redraft.feedback.exchange.labeling import MOST, Labeling, labeling_for, read_labeling
 from redraft.feedback.exchange.people import rater_of, without_names
@@ -46,36 +47,44 @@ def decode(found: Found, reading: Reading) -> Sequence[Row | Fault]:
         "data": {name: item for name, item in data.items() if not _is_ours(name, labeling)},
     }
     rows: list[Row | Fault] = []
-    for place, person in enumerate(known):
+    for place, person in enumerate(known, 1):
         try:
-            row = _person(person, data, labeling, details=own)
-            row = _known(replace(row, item=str(found.entry)), person.aside or {})
+            row, unread = _person(person, data, labeling, details=own, item=str(found.entry))
         except UsageError as error:
-            rows.append(Fault(where=f"annotation {place + 1}", message=str(error)))
+            rows.append(Fault(where=f"annotation {place}", message=str(error)))
             continue
         rows.append(row)
+        rows += [Fault(where=f"annotation {place}, {fields.shown(name)}", message=_UNREAD) for name in unread]
         own = {} if row.format == NAME else own  # it goes with the first that can be read
     return rows
 
 
-def _person(found: Matched, data: Mapping[str, Any], labeling: Labeling | None, *, details: Mapping[str, Any]) -> Row:
+_UNREAD = (
+    "was not read, for it stands beside a comparison, and an annotation is read as one kind of answer: ask this in a "
+    "project of its own"
+)
+
+
+def _person(
+    found: Matched, data: Mapping[str, Any], labeling: Labeling | None, *, details: Mapping[str, Any], item: str
+) -> tuple[Row, Sequence[str]]:
+    """The row of an annotation, and the controls that were answered besides."""
     if found.fault:
         raise UsageError(found.fault)
-    person = fields.entry(found.annotation, ("result",), what="an annotation")
+    person, aside = fields.entry(found.annotation, ("result",), what="an annotation"), found.aside or {}
     if person.get("was_cancelled"):
         raise UsageError("was skipped by the person: there is nothing in it to learn from")
-    judgement = _judgement(data, person, labeling)
+    said = read_results(person)
+    judgement = _judgement(data, said, labeling, rater=rater_of(person.get("completed_by")))
     annotation = without_names(fields.rest(person, ("result",)))
     if "completed_by" in annotation and judgement.rater and rater_of(annotation["completed_by"]) != judgement.rater:
         annotation["completed_by"] = judgement.rater  # there was only an address, of which nothing is left
-    known = {**details, "annotation": annotation}
-    return Row(judgement=judgement, format=NAME, details={name: item for name, item in known.items() if item})
-
-
-def _known(row: Row, aside: Mapping[str, Any]) -> Row:
-    """The row with what was put aside of it."""
-    rater = aside.get("rater", row.judgement.rater)
-    return restored(replace(row, judgement=replace(row.judgement, rater=rater)), aside.get("extras"))
+    beside = [*aside.get("beside", []), *without_names(said.beside)]
+    annotation |= {"result": beside} if beside else {}
+    known = {name: value for name, value in {**details, "annotation": annotation}.items() if value}
+    judgement = replace(judgement, rater=aside.get("rater", judgement.rater))
+    row = Row(judgement=judgement, format=NAME, item=item, details=known)
+    return restored(row, aside.get("extras")), said.unread
 
 
 def _is_ours(name: str, labeling: Labeling | None) -> bool:
@@ -83,16 +92,11 @@ def _is_ours(name: str, labeling: Labeling | None) -> bool:
     return name in {"prompt", "redraft", *used} or name.startswith("picture_")
 
 
-def _judgement(data: Mapping[str, Any], person: Mapping[str, Any], labeling: Labeling | None) -> Judgement:
-    results = [fields.entry(item, ("from_name", "type", "value"), what="a result") for item in _results(person)]
-    if not results:
-        raise UsageError("an annotation without any result: nothing was answered; remove it")
-    answers = {fields.text(item, "from_name"): _value(item) for item in results}
+def _judgement(data: Mapping[str, Any], said: Said, labeling: Labeling | None, *, rater: str) -> Judgement:
+    answers, compared = said.answers, said.compared
     prompt = fields.text(data, labeling.prompt if labeling and labeling.prompt else "prompt")
-    rater = rater_of(person.get("completed_by"))
-    compared = next((item for item in results if item["type"] == "pairwise"), None)
-    if compared is not None or answers.get("tie") == "tie":
-        side = "tie" if compared is None or answers.get("tie") == "tie" else str(answers[compared["from_name"]])
+    if said.is_comparison:
+        side = "tie" if compared is None or "tie" in answers else str(answers[compared["from_name"]])
         if side not in _SIDES:
             raise UsageError(f"a pairwise result selects {side[:40]!r}: it is left or right")
         pictures = _pair_of(data, compared, labeling)
@@ -105,26 +109,6 @@ def _judgement(data: Mapping[str, Any], person: Mapping[str, Any], labeling: Lab
     if all(name.startswith(_SCORES) for name in answers):
         return _scored(prompt, pictures, answers, rater=rater)
     return _rated(prompt, pictures, answers, labeling, rater=rater)
-
-
-def _results(person: Mapping[str, Any]) -> list[Any]:
-    found = person["result"]
-    if not isinstance(found, list):
-        raise UsageError("the result of an annotation must be a list")
-    return found
-
-
-def _value(result: Mapping[str, Any]) -> Any:
-    value = fields.entry(result["value"], (), what="the value of a result")
-    match result["type"]:
-        case "pairwise":
-            return value.get("selected")
-        case "rating" | "number":
-            return fields.number(value, result["type"])
-        case "choices":
-            chosen = fields.texts(value, "choices")
-            return chosen[0] if len(chosen) == 1 else chosen
-    raise UsageError(f"a result of type {str(result['type'])[:40]!r}: pairwise, rating, number and choices are read")
 
 
 def _pair_of(data: Mapping[str, Any], result: Mapping[str, Any] | None, labeling: Labeling | None) -> tuple[str, ...]:
@@ -202,8 +186,9 @@ def encode(rows: Sequence[Row], _writing: Writing) -> dict[str, Any]:
     annotations, asides = [], []
     for row in rows:
         details = dict(row.details.get("annotation", {})) if row.format == NAME else {}
+        beside = details.pop("result", [])  # of controls that the configuration we write does not have
         annotations.append({"result": _results_of(row.judgement), **details})
-        asides.append(_aside(row, details))
+        asides.append(_aside(row, details) | ({"beside": beside} if beside else {}))
     redraft = put_aside(annotations, asides, of=f"{first.item} {first.judgement.prompt} {' '.join(first.pictures)}")
     if redraft:
         data["redraft"] = redraft
