@@ -179,7 +179,8 @@ LEFT, RIGHT = (result("cmp", "pairwise", side, "img1,img2") for side in ("left",
 STARS = result("q", "rating", 4)
 COMMENT = {"from_name": "why", "to_name": "img1", "type": "textarea", "value": {"text": ["because", "see bob@x.org"]}}
 CONFIGURATION = """<View><Text name="t" value="$text"/><Image name="img1" value="$left"/>
-<Image name="img2" value="$right"/><Pairwise name="cmp" toName="img1,img2"/><Rating name="q" toName="img1"/><TextArea name="why" toName="img1"/></View>"""
+<Image name="img2" value="$right"/><Pairwise name="cmp" toName="img1,img2"/><Rating name="q" toName="img1"/>
+<TextArea name="why" toName="img1"/></View>"""
 
 
 def read_results(folder: Path, *results: dict[str, Any]) -> tuple[list[Row], list[Fault]]:

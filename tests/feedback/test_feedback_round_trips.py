@@ -286,6 +286,27 @@ def test_the_checklist_of_vision_reward_comes_back(tmp_path: Path) -> None:
     assert back[0].details == rows[0].details
 
 
+def test_one_question_in_two_spellings_is_one_fault(tmp_path: Path) -> None:
+    twice = {"color_aesthetic": 1, "color aesthetic": -1}
+    message = (
+        "has answers to 'color_aesthetic' and 'color aesthetic', one question: only one can be meant, remove the other"
+    )
+    (tmp_path / "in.jsonl").write_text(json.dumps({"prompt": "p", "url": "u", "annotation": twice}))
+    rows, (fault,) = read(tmp_path / "in.jsonl", "vision-reward")
+    assert (rows, str(fault)) == ([], f"line 1: {message}")
+    said = Rating(prompt="p", picture="a.png", values=twice, scales=dict.fromkeys(twice, (-1.0, 1.0)))
+    _, (fault,) = write([Row(judgement=said)], tmp_path / "out.parquet", "vision-reward")
+    assert fault.message == message
+    unasked = {"prompt": "p", "url": "u", "annotation": {**twice, "color_aesthetic": None}}
+    (tmp_path / "in.jsonl").write_text(json.dumps(unasked))
+    rows, faults = read(tmp_path / "in.jsonl", "vision-reward")
+    assert faults == []
+    assert [getattr(row.judgement, "values", None) for row in rows] == [{"color aesthetic": -1.0}]
+    _, faults = write(rows, tmp_path / "out.parquet", "vision-reward")
+    assert faults == []
+    assert read(tmp_path / "out.parquet", "vision-reward")[1] == []
+
+
 def test_a_checklist_whose_picture_is_a_path_comes_back_from_parquet(tmp_path: Path) -> None:
     scales = {"symmetry": (-1.0, 1.0), "hands": (-4.0, 1.0)}
     said = Rating(prompt="p", picture="folder/a.png", values={"symmetry": 1.0}, scales=scales, rater="anna")

@@ -57,6 +57,7 @@ def decode(found: Found, reading: Reading) -> Sequence[Row]:
             "names; fetch the present one"
         )
     answers = {name: fields.optional(annotation, name) for name in annotation}
+    _once([name for name, answer in answers.items() if answer is not None])
     rating = Rating(
         prompt=fields.text(value, "prompt"),
         picture=_picture(value, reading),
@@ -66,6 +67,17 @@ def decode(found: Found, reading: Reading) -> Sequence[Row]:
     details = {name: jsonable(item) for name, item in fields.rest(value, _KNOWN).items()}
     row = restored(Row(judgement=rating, format=NAME, details=details), value.get("redraft"))
     return (_as_asked(row, value.get("redraft")),)
+
+
+def _once(names: Sequence[str]) -> None:
+    """Raises UsageError when one question is answered under two spellings, of which a file can hold one."""
+    spellings: dict[str, str] = {}
+    for name in names:
+        other = spellings.setdefault(name.replace("_", " "), name)
+        if other != name:
+            raise UsageError(
+                f"has answers to {other!r} and {name!r}, one question: only one can be meant, remove the other"
+            )
 
 
 def _as_asked(row: Row, text: Any) -> Row:
@@ -114,6 +126,7 @@ def encode(rows: Sequence[Row], _writing: Writing) -> dict[str, Any]:
         raise UsageError(
             f"{unknown[0]!r} on its scale is no question of VisionReward's checklist: export this row to jsonl"
         )
+    _once(list(said.values))
     answers = {name.replace("_", " "): fields.plain(value) for name, value in said.values.items()}
     if any(type(answer) is not int for answer in answers.values()):
         raise UsageError(f"answers {answers}: the checklist has whole numbers only; export this row to jsonl")
@@ -123,7 +136,7 @@ def encode(rows: Sequence[Row], _writing: Writing) -> dict[str, Any]:
     if unfit:
         raise UsageError(f"{min(unfit)!r} is no column of VisionRewardDB: export this row to jsonl")
     more = extras(row, format=NAME)
-    asked = [name.replace("_", " ") for name in said.scales]
+    asked = list(dict.fromkeys(name.replace("_", " ") for name in said.scales))
     if len(asked) < len(SCALES):  # a column is there for each question, so null would say that it was asked
         more = write_json({**json.loads(more or "{}"), "asked": asked})
     return {**own, "image": image, "prompt": said.prompt, "annotation": answers, "redraft": more}
