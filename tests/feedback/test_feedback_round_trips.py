@@ -198,6 +198,17 @@ def test_pictures_of_parquet_files_are_taken_out_and_put_back(tmp_path: Path) ->
     assert again == rows
 
 
+def test_pictures_as_datasets_keeps_them_are_taken_out(tmp_path: Path) -> None:
+    table = pick_a_pic_table()
+    for name in ("jpg_0", "jpg_1"):
+        parts = [{"bytes": data, "path": f"{name}.jpg"} for data in table.column(name).to_pylist()]
+        table = table.set_column(table.schema.get_field_index(name), name, pyarrow.array(parts))
+    parquet.write_table(table, tmp_path / "in.parquet")
+    rows, _ = read(tmp_path / "in.parquet", "pick-a-pic", keep=lambda data: f"kept {data[3:].decode()}")
+    assert [row.pictures for row in rows] == [("kept 0", "kept 1")] * 2
+    assert read(tmp_path / "in.parquet", "pick-a-pic")[0][0].pictures == ("u0", "v0")
+
+
 def test_whole_numbers_that_pandas_made_floats_are_read_as_such(tmp_path: Path) -> None:
     table = pick_a_pic_table().slice(0, 2)
     for name, values in {"ranking_id": [10.0, None], "user_id": [100.0, float("nan")]}.items():

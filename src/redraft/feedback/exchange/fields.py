@@ -64,6 +64,12 @@ def optional(value: Mapping[str, Any], key: str) -> float | None:
     return None if value.get(key) in (None, "") else number(value, key)
 
 
+def picture_bytes(value: Any) -> bytes | None:
+    """A picture's bytes, bare or as `datasets` keeps them, {"bytes", "path"}; None where the file has none."""
+    data = value.get("bytes") if isinstance(value, dict) else value
+    return data if isinstance(data, bytes) and data else None
+
+
 def rest(value: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     """What stands in an entry besides the `known` keys."""
     return {key: item for key, item in value.items() if key not in known}

@@ -63,8 +63,8 @@ def _single(value: dict[str, Any], reading: Reading) -> Row:
 def _picture(value: dict[str, Any], key: str, reading: Reading) -> str:
     """A path, the picture's bytes, or what `datasets` makes of it: {"bytes", "path"}."""
     found = value[key]
-    data = found.get("bytes") if isinstance(found, dict) else found
-    if reading.keep is not None and isinstance(data, bytes):
+    data = fields.picture_bytes(found)
+    if reading.keep is not None and data is not None:
         return reading.keep(data)
     if isinstance(found, dict):
         found = found.get("path")

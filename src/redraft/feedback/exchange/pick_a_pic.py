@@ -78,7 +78,8 @@ def _whole(value: float) -> int | float | None:
 
 
 def _name(uid: str, jpeg: Any, reading: Reading) -> str:
-    return reading.keep(jpeg) if reading.keep is not None and isinstance(jpeg, bytes) and jpeg else uid
+    data = fields.picture_bytes(jpeg)
+    return uid if reading.keep is None or data is None else reading.keep(data)
 
 
 def encode(rows: Sequence[Row], writing: Writing) -> dict[str, Any]:

@@ -99,8 +99,8 @@ def _scale(name: str) -> tuple[float, float]:
 
 def _picture(value: dict[str, Any], reading: Reading) -> str:
     image = value.get("image")
-    data = image.get("bytes") if isinstance(image, dict) else image
-    if reading.keep is not None and isinstance(data, bytes):
+    data = fields.picture_bytes(image)
+    if reading.keep is not None and data is not None:
         return reading.keep(data)
     if isinstance(image, dict):
         image = image.get("path")
