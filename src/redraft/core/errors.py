@@ -59,6 +59,12 @@ class EnvironmentFaultError(RedraftError):
     """An installed package or a device does not work."""
 
 
+def printable(name: str) -> str:
+    """A name out of a file as a message shows it: as it is, or quoted where a terminal would not merely print it."""
+    short = f"{name[:60]}..." if len(name) > 60 else name
+    return short if short and short.isprintable() and short == short.strip() else repr(short)
+
+
 def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> tuple[str, ...]:
     """Return up to `limit` known names that resemble `name`, the best first."""
     return tuple(difflib.get_close_matches(name, list(known), n=limit, cutoff=0.5))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from redraft.core.errors import UsageError
+from redraft.core.errors import UsageError, printable
 
 PreferenceKind = Literal["pair", "choice", "ranks", "stars", "thumbs"]
 KINDS: tuple[PreferenceKind, ...] = get_args(PreferenceKind)
@@ -96,12 +96,14 @@ class Rating:
             raise UsageError(f"a rating with weight {self.weight}: it must be finite and above 0")
         for name, value in self.values.items():
             if name not in self.scales:
-                raise UsageError(f"{name} = {value} has no scale: give the lowest and the highest number of {name!r}")
+                raise UsageError(
+                    f"{printable(name)} = {value} has no scale: give the lowest and the highest number of {name!r}"
+                )
             low, high = self.scales[name]
             if not (math.isfinite(low) and math.isfinite(high) and low <= value <= high):
                 raise UsageError(
-                    f"{name} = {value} is outside its scale of {low:g} to {high:g}: numbers lie on their scale; leave "
-                    "out what was not answered"
+                    f"{printable(name)} = {value} is outside its scale of {low:g} to {high:g}: numbers lie on their "
+                    "scale; leave out what was not answered"
                 )
 
 

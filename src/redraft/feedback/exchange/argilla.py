@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from redraft.core.errors import UsageError
+from redraft.core.errors import UsageError, printable
 from redraft.core.feedback import Judgement, Preference, Rating
 from redraft.feedback.exchange import fields
 from redraft.feedback.exchange.formats import Found, Reading, Writing, only
@@ -82,7 +82,7 @@ def _by_user(responses: Any) -> tuple[list[tuple[str, dict[str, Any]]], list[Fau
             try:
                 user, value = _response(item)
             except UsageError as error:
-                faults.append(Fault(where=f"response to {fields.shown(question)}", message=str(error)))
+                faults.append(Fault(where=f"response to {printable(question)}", message=str(error)))
             else:
                 given.setdefault(user, {}).setdefault(question, []).append(value)
     people: list[tuple[str, dict[str, Any]]] = []
@@ -94,7 +94,7 @@ def _by_user(responses: Any) -> tuple[list[tuple[str, dict[str, Any]]], list[Fau
             people += [("", {question: value}) for value in answers[question]]
         else:
             message = _TWICE if user else _NAMELESS
-            message = f"{most} answers to {fields.shown(question)}: {message}"
+            message = f"{most} answers to {printable(question)}: {message}"
             faults.append(Fault(where=_named(user), message=message, rows=most))
     return people, faults
 
@@ -104,7 +104,7 @@ _NAMELESS = "nothing says which belong to one person with the answers to the oth
 
 
 def _named(user: str) -> str:
-    return f"user {fields.shown(user)}" if user else "user without an id"
+    return f"user {printable(user)}" if user else "user without an id"
 
 
 def _response(item: Any) -> tuple[str, Any]:
@@ -171,14 +171,14 @@ def _rating(prompt: str, picture: str, answers: Mapping[str, Any], *, scales: Ma
         ends = fields.numbers(scales, name)
         if len(ends) != 2:
             raise UsageError(
-                f"metadata.scales: {fields.shown(name)} has {len(ends)} ends: give the lowest and the highest number"
+                f"metadata.scales: {printable(name)} has {len(ends)} ends: give the lowest and the highest number"
             )
         ranges[name] = (ends[0], ends[1])
     unknown = [name for name in values if name not in ranges]
     if unknown:
         example = json.dumps({"scales": json.dumps({unknown[0][:60]: [1, 5]})})
         raise UsageError(
-            f"nothing says the scale of {fields.shown('rating_' + unknown[0])}, for records do not tell what a "
+            f"nothing says the scale of {printable('rating_' + unknown[0])}, for records do not tell what a "
             f"question's numbers are: give its lowest and highest one in the record's metadata, such as {example}"
         )
     return Rating(prompt=prompt, picture=picture, values=values, scales=ranges, rater=rater)

@@ -6,13 +6,13 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from redraft.core.errors import UsageError
+from redraft.core.errors import UsageError, printable
 
 
 def entry(value: Any, needed: Collection[str], *, what: str) -> dict[str, Any]:
     """`value` as an object that has all `needed` keys. Raises UsageError."""
     if not isinstance(value, dict):
-        raise UsageError(f"is {_named(value)}: {what} is an object with {', '.join(needed)}")
+        raise UsageError(f"is {_named(value)}: {what} is an object{_with(needed)}")
     missing = [key for key in needed if key not in value]
     if missing:
         raise UsageError(f"lacks {', '.join(missing)}: {what} has {', '.join(needed)}; is this the right format?")
@@ -25,7 +25,7 @@ def text(value: Mapping[str, Any], key: str, default: str | None = None) -> str:
     if found is None and default is not None:
         return default
     if not isinstance(found, str) or "\0" in found:
-        raise UsageError(f"{key} is {_named(found)}: it must be a text without U+0000")
+        raise UsageError(f"{printable(key)} is {_named(found)}: it must be a text without U+0000")
     return found
 
 
@@ -33,7 +33,7 @@ def texts(value: Mapping[str, Any], key: str) -> tuple[str, ...]:
     """A list of texts that are not empty."""
     found = value.get(key)
     if not isinstance(found, list) or not all(isinstance(item, str) and item and "\0" not in item for item in found):
-        raise UsageError(f"{key} is {_named(found)}: it must be a list of texts, none of them empty")
+        raise UsageError(f"{printable(key)} is {_named(found)}: it must be a list of texts, none of them empty")
     return tuple(found)
 
 
@@ -45,9 +45,9 @@ def number(value: Mapping[str, Any], key: str) -> float:
             raise ValueError
         result = float(found)
     except (ValueError, OverflowError):
-        raise UsageError(f"{key} is {_named(found)}: it must be a number") from None
+        raise UsageError(f"{printable(key)} is {_named(found)}: it must be a number") from None
     if not math.isfinite(result):
-        raise UsageError(f"{key} is {result}: it must be finite; leave out what was not answered")
+        raise UsageError(f"{printable(key)} is {result}: it must be finite; leave out what was not answered")
     return result
 
 
@@ -55,7 +55,7 @@ def numbers(value: Mapping[str, Any], key: str) -> tuple[float, ...]:
     """A list of finite numbers."""
     found = value.get(key)
     if not isinstance(found, list):
-        raise UsageError(f"{key} is {_named(found)}: it must be a list of numbers")
+        raise UsageError(f"{printable(key)} is {_named(found)}: it must be a list of numbers")
     return tuple(number({key: item}, key) for item in found)
 
 
@@ -80,15 +80,13 @@ def plain(value: float) -> int | float:
     return int(value) if value == int(value) else value
 
 
-def shown(name: str) -> str:
-    """A name that a file gave, as messages show it: as it is, or quoted where a terminal would not merely print it."""
-    short = f"{name[:60]}{'...' if len(name) > 60 else ''}"
-    return short if short.isprintable() and short.strip() == short != "" else repr(short)
-
-
 def listed(names: Iterable[str]) -> str:
-    """Names that a file gave, in their order by letters, as `shown` shows them."""
-    return ", ".join(map(shown, sorted(names)))
+    """Names that a file gave, in their order by letters, as `printable` shows them."""
+    return ", ".join(map(printable, sorted(names)))
+
+
+def _with(needed: Collection[str]) -> str:
+    return f" with {', '.join(needed)}" if needed else ""
 
 
 def _named(value: Any) -> str:

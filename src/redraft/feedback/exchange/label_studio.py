@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from redraft.core.errors import UsageError
+from redraft.core.errors import UsageError, printable
 from redraft.core.feedback import Judgement, Preference, Rating
 from redraft.feedback.exchange import fields
 from redraft.feedback.exchange.annotation_ids import Matched, matched, put_aside
@@ -54,7 +54,7 @@ def decode(found: Found, reading: Reading) -> Sequence[Row | Fault]:
             rows.append(Fault(where=f"annotation {place}", message=str(error)))
             continue
         rows.append(row)
-        rows += [Fault(where=f"annotation {place}, {fields.shown(name)}", message=_UNREAD) for name in unread]
+        rows += [Fault(where=f"annotation {place}, {printable(name)}", message=_UNREAD) for name in unread]
         own = {} if row.format == NAME else own  # it goes with the first that can be read
     return rows
 
@@ -130,7 +130,9 @@ def _picture_keys(data: Mapping[str, Any], labeling: Labeling | None) -> tuple[s
         keys = tuple(f"picture_{place}" for place in range(MOST))
     present = tuple(key for key in keys if data.get(key) not in (None, ""))
     if not present:
-        raise UsageError(f"data has no picture under {', '.join(keys[:3])}: give --labeling-config, it names the keys")
+        raise UsageError(
+            f"data has no picture under {fields.listed(keys[:3])}: give --labeling-config, it names the keys"
+        )
     return present
 
 
@@ -138,7 +140,7 @@ def _scored(prompt: str, pictures: tuple[str, ...], answers: Mapping[str, Any], 
     stem = next(stem for stem in _SCORES if next(iter(answers)).startswith(stem))
     names = [f"{stem}{place}" for place in range(len(pictures))]
     if set(names) != set(answers):
-        raise UsageError(f"answers to {', '.join(sorted(answers))}: {', '.join(names)} are needed, one a picture")
+        raise UsageError(f"answers to {fields.listed(answers)}: {', '.join(names)} are needed, one a picture")
     if stem == "thumb_":
         if not all(answers[name] in ("up", "down") for name in names):
             raise UsageError("a thumb is neither up nor down: choose one of them")

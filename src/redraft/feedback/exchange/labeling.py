@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
-from redraft.core.errors import UsageError
+from redraft.core.errors import UsageError, printable
 from redraft.core.feedback import STARS, Rating
 from redraft.feedback.exchange.rows import Row
 
@@ -94,7 +94,9 @@ def _scale(tag: str, element: ElementTree.Element) -> tuple[float, float] | None
         if tag == "number" and element.get("min") is not None and element.get("max") is not None:
             return (float(element.get("min", "")), float(element.get("max", "")))
     except ValueError as error:
-        raise UsageError(f"{element.get('name')} of the labeling configuration has no scale ({error})") from error
+        raise UsageError(
+            f"{printable(element.get('name', ''))} of the labeling configuration has no scale ({error})"
+        ) from error
     return None
 
 
