@@ -66,7 +66,17 @@ def test_generators_of_other_pictures_cost_their_own_row(call: Call, tmp_path: P
     found = call("feedback", "import", tmp_path / "in.jsonl", "-f", "jsonl", "--pairs")
     assert found.code == 0
     assert "line 1: origin: models names 1 generators of 3 pictures: one a picture" in found.err
-    assert "1 rows imported" in found.out
+    assert "1 row imported (1 pair), 1 refused" in found.out
+
+
+def test_names_out_of_a_file_do_not_reach_the_terminal_as_they_are(call: Call, tmp_path: Path) -> None:
+    name = "\x1b[31mred\nsecond line"
+    row = {"prompt": "p", "pictures": ["a"], "kind": "rating", "answer": {name: 4}, "scales": {name: [1, 5]}}
+    (tmp_path / "in.jsonl").write_text(json.dumps(row))
+    found = call("feedback", "import", tmp_path / "in.jsonl", "-f", "jsonl")
+    assert found.code == 0
+    assert "\x1b[31mred" not in found.out
+    assert "'\\x1b[31mred\\nsecond line' 4.000" in found.out
 
 
 def test_options_that_nobody_would_hear_are_refused(call: Call, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from redraft.cli import options
 from redraft.cli.options import print_json
-from redraft.core.errors import UsageError
+from redraft.core.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from redraft.cli.answer_files import Faults
@@ -247,7 +247,8 @@ def _require_some(tally: Tally, faults: Faults, *, of: Path) -> None:
     if not tally.rows and not faults.first:
         raise UsageError(f"{of} holds no entry: give a file of answers")
     if not tally.rows:
-        raise UsageError(f"no row of {of} could be read, {tally.refused:,} were refused: {faults.first[0]}")
+        were = "1 was" if tally.refused == 1 else f"{tally.refused:,} were"
+        raise UsageError(f"no row of {of} could be read, {were} refused: {faults.first[0]}")
 
 
 def _result(tally: Tally, faults: Faults, *, file: Path) -> dict[str, Any]:
@@ -272,13 +273,15 @@ def _show(result: dict[str, Any], *, verb: str) -> None:
         typer.echo(f"this file is in the workspace already: {result['rows']:,} rows, import {result['import']}")
         return
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in result["kinds"].items())
-    typer.echo(f"{result['rows']:,} rows {verb} ({kinds}), {result['refused']:,} refused: {result['file']}")
+    rows = "1 row" if result["rows"] == 1 else f"{result['rows']:,} rows"
+    typer.echo(f"{rows} {verb} ({kinds}), {result['refused']:,} refused: {result['file']}")
     pairs = result["pairs"]
     if pairs["strict"] or pairs["tied"]:
         drawn = f"; {pairs['swapped']:,} had their sides swapped" if pairs["swapped"] else ""
         typer.echo(f"  {pairs['strict']:,} strict and {pairs['tied']:,} tied pairs{drawn}")
     for model, means in result["means"].items():
-        typer.echo(f"  {model or 'all':12} " + "  ".join(f"{name} {mean:.3f}" for name, mean in means.items()))
+        told = "  ".join(f"{printable(name)} {mean:.3f}" for name, mean in means.items())
+        typer.echo(f"  {printable(model) if model else 'all':12} {told}")
     if result["one_sided"]:
         typer.echo(
             f"warning: the {result['one_sided']} picture wins every pair, so a model could learn the side; import the "
