@@ -141,7 +141,7 @@ def test_a_file_of_answers(tmp_path: Path) -> None:
         (json.dumps({"prompt": "x"}), "line 2: lacks 'pictures': an answer has prompt, pictures, kind, answer"),
         (json.dumps({**GOOD, "ratr": "x"}), "unknown key 'ratr': did you mean 'rater'"),
         (json.dumps({**GOOD, "answer": ["1", 0]}), "answer must be a list of numbers"),
-        (json.dumps({**GOOD, "rater": 7}), "prompt and rater must be texts"),
+        (json.dumps({**GOOD, "rater": 7}), "prompt 'a star' and rater '7' must be texts"),
         (json.dumps({**GOOD, "answer": [1, 1]}), "line 2: answer .1.0, 1.0. of kind 'pair'"),
         (json.dumps({**GOOD, "pictures": ["a.png"] * 2}), "line 2: the picture 'a.png' stands twice .* kind 'pair'"),
     ],
