@@ -10,9 +10,10 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from redraft.core.errors import StorageError, UsageError
+from redraft.feedback.exchange import image_reward
 from redraft.store.files import lock
 
 if TYPE_CHECKING:
@@ -35,24 +36,43 @@ def new_file(path: Path) -> Iterator[Path]:
     written. What a killed process left is written over.
     """
     require_new(path)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = partial_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "ab") as held:
-            lock(held, path)
-            require_new(path)  # the one who had it until now may have ended well
+        with _opened_alone(partial, path):
             try:
+                require_new(path)  # the one who had it until now may have ended well
                 yield partial
                 with open(partial, "rb+") as written:
                     os.fsync(written.fileno())
                 os.replace(partial, path)
-            finally:
+            except BaseException:
                 partial.unlink(missing_ok=True)
+                raise
     except OSError as error:
         raise StorageError(
             f"{str(path)!r} cannot be written ({error.strerror or error}): give a file in a folder that you may write "
             "to, on a disk with room"
         ) from error
+
+
+def partial_of(path: Path) -> Path:
+    """What a new file is called until it is whole."""
+    return path.with_name(f".{path.name}.partial")
+
+
+def _opened_alone(partial: Path, path: Path) -> BinaryIO:
+    """`partial`, made if need be and kept for this process. Raises BusyError when another one makes `path`."""
+    while True:
+        held = open(partial, "ab")  # noqa: SIM115 - returned open
+        try:
+            lock(held, path)
+            if partial.exists() and os.path.samestat(os.fstat(held.fileno()), os.stat(partial)):
+                return held
+        except BaseException:
+            held.close()
+            raise
+        held.close()  # whoever had it has removed or renamed it since it was opened: this is another file now
 
 
 def require_new(path: Path) -> None:
@@ -76,7 +96,8 @@ class Faults:
         """Note a fault. Raises StorageError when it cannot be kept."""
         try:
             if self._file is None:
-                self._file = open(self.path, "w", encoding="ascii")  # noqa: SIM115 - closed by `close`
+                # Every line at once: the file of a process that was killed must be known for one of faults.
+                self._file = open(self.path, "w", encoding="ascii", buffering=1)  # noqa: SIM115 - closed by `close`
             self._file.write(json.dumps(vars(fault)) + "\n")
         except OSError as error:
             raise StorageError(
@@ -123,16 +144,17 @@ def faults_in(folder: Path, batch: Import) -> tuple[contextlib.AbstractContextMa
 
     Its id is in the name, so that files that are called alike keep their faults apart.
     """
-    path = folder / f"{batch.source.removesuffix('.jsonl')}.{batch.id[:8]}"
+    path = folder / f"{batch.source.removesuffix('.jsonl')[:50]}.{batch.id[:8]}"
     kept = _beside(path)
     return faults_beside(path), kept if kept.exists() else None
 
 
 def _is_of_faults(path: Path) -> bool:
-    """Whether a file begins as `Faults` writes."""
+    """Whether a file begins as `Faults` writes, or is empty, as a disk may leave it."""
     try:
         with open(path, "rb") as file:
-            return set(json.loads(file.readline(2**20))) == {"where", "message", "rows"}
+            first = file.readline(2**20)
+        return not first or set(json.loads(first)) == {"where", "message", "rows"}
     except (OSError, ValueError, TypeError, RecursionError):
         return False
 
@@ -194,10 +216,20 @@ def begin(space: Workspace, file: Path, *, format: str, licence: str) -> Import:
     return entry
 
 
-def require_seed(space: Workspace, id: str, seed: int) -> None:
+def forget_if_empty(space: Workspace, id: str) -> None:
+    """Remove an import that has not ended and has no row: nothing of its file is here, and nothing will go on."""
+    running = any(entry.id == id and entry.state != "finished" for entry in space.imports.list())
+    if running and not space.imports.preferences(id, limit=1):
+        space.imports.remove(id)
+
+
+def require_seed(space: Workspace, batch: Import, seed: int) -> None:
     """Raise UsageError when an interrupted import drew the sides of its pairs with another seed."""
-    for kept in space.imports.preferences(id):
-        sides = json.loads(kept.content).get("origin", {}).get("sides")
+    if batch.format != image_reward.NAME:  # only this one draws: others may bring sides that were drawn elsewhere
+        return
+    for kept in space.imports.preferences(batch.id):
+        origin = json.loads(kept.content).get("origin", {})
+        sides = origin.get("sides") if origin.get("format") == image_reward.PAIR else None
         if sides is not None and sides["seed"] != seed:
             raise UsageError(
                 f"--seed {seed}: this import was interrupted, and its sides were drawn with seed {sides['seed']}; "

@@ -118,6 +118,8 @@ def export(
     if (rows is None) == (workspace is None):
         raise UsageError("nothing says what to export: give --from ROWS or --workspace FOLDER, one of them")
     answer_files.require_new(output)
+    if rows is not None:
+        _require_apart(rows, output)
     if pictures is not None and not chosen.embeds:
         raise UsageError(f"{format} has no place for pictures: leave out --pictures, or export to pick-a-pic")
     with Screen(quiet=as_json) as screen, answer_files.faults_beside(output) as faults:
@@ -142,6 +144,7 @@ def import_into_file(file: Path, target: Path, *, format: Format, reading: Readi
     from redraft.feedback.exchange.rows import Fault
     from redraft.feedback.exchange.tally import Tally
 
+    _require_apart(file, target)
     tally = Tally()
     with answer_files.new_file(target) as partial, answer_files.faults_beside(target) as faults:
         with open(partial, "wb") as written:
@@ -167,11 +170,12 @@ def _into_workspace(file: Path, folder: Path, *, format: Format, reading: Readin
     with ExitStack() as stack:
         space = stack.enter_context(Workspace.open(folder))
         batch = answer_files.begin(space, file, format=format.name, licence=licence)
+        stack.callback(answer_files.forget_if_empty, space, batch.id)
         beside, kept = answer_files.faults_in(folder, batch)
         if batch.state == "finished":
             known = {"rows": batch.stored, "refused": batch.refused, "import": batch.id, "known": True}
             return {"file": str(folder), "faults": str(kept) if kept else None, "first_faults": [], **known}
-        answer_files.require_seed(space, batch.id, reading.key.seed)
+        answer_files.require_seed(space, batch, reading.key.seed)
         faults = stack.enter_context(beside)
         for found in answer_files.store(space, batch.id, file, format=format, reading=reading):
             if isinstance(found, Fault):
@@ -179,8 +183,6 @@ def _into_workspace(file: Path, folder: Path, *, format: Format, reading: Readin
                 tally.add_fault(found)
             else:
                 tally.add(found)
-        if not tally.rows:
-            space.imports.remove(batch.id)
         _require_some(tally, faults, of=file)
         answer_files.finish(space, batch.id, refused=tally.refused)
     return _result(tally, faults, file=folder) | {"import": batch.id, "known": False}
@@ -241,6 +243,15 @@ def _rows_of(path: Path, faults: Faults) -> Iterator[tuple[str, Row]]:
             faults.add(found)
         else:
             yield f"line {found.number}", found.row
+
+
+def _require_apart(file: Path, target: Path) -> None:
+    from redraft.cli.answer_files import partial_of
+
+    if file.resolve() == partial_of(target).resolve():
+        raise UsageError(
+            f"{str(file)!r} is what {str(target)!r} is called until it is whole: give the file another name"
+        )
 
 
 def _require_some(tally: Tally, faults: Faults, *, of: Path) -> None:

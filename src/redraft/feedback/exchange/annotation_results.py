@@ -40,6 +40,9 @@ def read_results(annotation: Mapping[str, Any]) -> Said:
     answers: dict[str, Any] = {}
     compared, beside = None, []
     for item in found:
+        if isinstance(item, dict) and item.get("type") == "relation":  # between two areas; no control asks for it
+            beside.append(item)
+            continue
         result = fields.entry(item, ("from_name", "type", "value"), what="a result")
         name = fields.text(result, "from_name")
         if not _is_answer(name, result):
@@ -54,8 +57,9 @@ def read_results(annotation: Mapping[str, Any]) -> Said:
         answers[name] = value
         compared = compared or (result if result["type"] == "pairwise" else None)
     if not answers:
+        first = beside[0]
         raise UsageError(
-            f"a result of type {str(beside[0]['type'])[:40]!r} by {str(beside[0]['from_name'])[:60]!r} and no answer: "
+            f"a result of type {str(first['type'])[:40]!r} by {str(first.get('from_name'))[:60]!r} and no answer: "
             "pairwise, rating and number are read, and of choices those of our own configurations"
         )
     kept = _of_one_kind(answers, compared)

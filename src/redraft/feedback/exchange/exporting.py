@@ -19,6 +19,8 @@ _Group = Sequence[tuple[str, Row]]
 """Neighbouring rows of one entry, each with where it stands."""
 _Write = Callable[[Sequence[dict[str, Any]]], list[str]]
 """Writes entries; says of each what kept it out, "" where nothing did."""
+# What an encoder may raise for details that are not what its format puts there: they may come from anywhere.
+_SURPRISES = (UsageError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -39,7 +41,7 @@ def export_rows(
             try:
                 beside = _one_companion(format, group[0][1], beside)
                 value = format.encode([row for _, row in group], options)
-            except (UsageError, ValueError, RecursionError) as error:
+            except _SURPRISES as error:
                 yield _fault(group, _said(error))
                 continue
             waiting.append((group, value))
@@ -60,7 +62,9 @@ def _fault(group: _Group, problem: str) -> Fault:
 
 
 def _said(error: Exception) -> str:
-    return str(error) if isinstance(error, UsageError) else f"cannot be written ({error}): mend its values"
+    if isinstance(error, UsageError):
+        return str(error)
+    return f"cannot be written ({type(error).__name__}: {error}): mend its values"
 
 
 def _one_companion(format: Format, row: Row, beside: str) -> str:
@@ -111,7 +115,7 @@ def _writer(path: Path, format: Format, stack: ExitStack) -> _Write:
 def _problem(add: Callable[[dict[str, Any]], None], value: dict[str, Any]) -> str:
     try:
         add(value)
-    except (UsageError, ValueError, RecursionError) as error:
+    except _SURPRISES as error:
         return _said(error)
     return ""
 
