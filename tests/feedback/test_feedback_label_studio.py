@@ -253,3 +253,13 @@ def test_a_comment_alone_is_no_answer(tmp_path: Path) -> None:
         "a result of type 'textarea' by 'why' and no answer: pairwise, rating and number are read, and of choices "
         "those of our own configurations"
     )
+
+
+def test_a_relation_between_areas_costs_the_comparison_nothing(tmp_path: Path) -> None:
+    relation = {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right"}
+    rows, faults = read_results(tmp_path, relation, LEFT)
+    assert faults == []
+    assert said(rows) == [("3", (1.0, 0.0)), ("4", (0.0, 1.0))]
+    assert rows[0].details["annotation"]["result"] == [relation]
+    _, (fault,) = read_results(tmp_path, relation)
+    assert "a result of type 'relation' by 'None' and no answer" in fault.message
