@@ -67,8 +67,9 @@ def _opened_alone(partial: Path, path: Path) -> BinaryIO:
         held = open(partial, "ab")  # noqa: SIM115 - returned open
         try:
             lock(held, path)
-            if partial.exists() and os.path.samestat(os.fstat(held.fileno()), os.stat(partial)):
-                return held
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(held.fileno()), os.stat(partial)):
+                    return held
         except BaseException:
             held.close()
             raise
